@@ -1,0 +1,112 @@
+//! A NIC as canonical XML: one order, double quotes, no inner white space, nothing of the surroundings. That is
+//! what makes rewriting an answer give the same answer.
+
+use std::fmt::Display;
+
+use super::nic::Nic;
+use crate::vhostuser::SocketMode;
+
+/// `<interface type="vhostuser">…</interface>`. `kept_address` is the address element that stood in the NIC before,
+/// as it was written; an address that the VMI asks for wins over it.
+pub(super) fn interface(nic: &Nic, kept_address: Option<&str>) -> String {
+    let mut xml = String::with_capacity(640);
+    xml.push_str(r#"<interface type="vhostuser">"#);
+    source(&mut xml, nic);
+    if nic.target_dev {
+        element(&mut xml, "target", &[("dev", &nic.network.pod_interface())]);
+    }
+    element(&mut xml, "mac", &[("address", &nic.mac)]);
+    element(&mut xml, "model", &[("type", &nic.model.as_str())]);
+    driver(&mut xml, nic);
+    if nic.link_down {
+        element(&mut xml, "link", &[("state", &"down")]);
+    }
+    if let Some(order) = nic.boot_order {
+        element(&mut xml, "boot", &[("order", &order)]);
+    }
+    if nic.rom_off {
+        element(&mut xml, "rom", &[("enabled", &"no")]);
+    }
+    if let Some(index) = nic.acpi_index {
+        element(&mut xml, "acpi", &[("index", &index)]);
+    }
+    match (nic.pci_address, kept_address) {
+        (Some(address), _) => {
+            let [domain, bus, slot, function] = address.attributes();
+            let parts: [(&str, &dyn Display); 5] = [
+                ("type", &"pci"),
+                (domain.0, &domain.1),
+                (bus.0, &bus.1),
+                (slot.0, &slot.1),
+                (function.0, &function.1),
+            ];
+            element(&mut xml, "address", &parts);
+        }
+        (None, Some(address)) => xml.push_str(address),
+        (None, None) => {}
+    }
+    element(&mut xml, "alias", &[("name", &nic.network.alias())]);
+    xml.push_str("</interface>");
+    xml
+}
+
+fn source(xml: &mut String, nic: &Nic) {
+    let path = nic.socket.as_str();
+    open(
+        xml,
+        "source",
+        &[("type", &"unix"), ("path", &path), ("mode", &nic.mode)],
+    );
+    match nic.mode {
+        SocketMode::Server => xml.push_str("/>"),
+        SocketMode::Client => {
+            xml.push('>');
+            element(
+                xml,
+                "reconnect",
+                &[("enabled", &"yes"), ("timeout", &nic.reconnect_timeout)],
+            );
+            xml.push_str("</source>");
+        }
+    }
+}
+
+fn driver(xml: &mut String, nic: &Nic) {
+    open(xml, "driver", &[("name", &"vhost")]);
+    if let Some(pairs) = nic.queue_pairs {
+        attribute(xml, "queues", &pairs);
+    }
+    attribute(xml, "rx_queue_size", &nic.rx_queue_size);
+    attribute(xml, "tx_queue_size", &nic.tx_queue_size);
+    if nic.iommu {
+        attribute(xml, "iommu", &"on");
+    }
+    xml.push_str("/>");
+}
+
+/// A self-closed element.
+pub(super) fn element(xml: &mut String, name: &str, attributes: &[(&str, &dyn Display)]) {
+    open(xml, name, attributes);
+    xml.push_str("/>");
+}
+
+fn open(xml: &mut String, name: &str, attributes: &[(&str, &dyn Display)]) {
+    xml.extend(["<", name]);
+    for (name, value) in attributes {
+        attribute(xml, name, *value);
+    }
+}
+
+fn attribute(xml: &mut String, name: &str, value: &dyn Display) {
+    xml.extend([" ", name, "=\""]);
+    for c in value.to_string().chars() {
+        match c {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            _ => xml.push(c),
+        }
+    }
+    xml.push('"');
+}

@@ -1,0 +1,109 @@
+//! Guest memory that the switch can map: without it the socket connects and no packet ever moves.
+
+use super::{Domain, DomainError, append_children, splice::Edit, xml::Node};
+use crate::vhostuser::NetworkName;
+
+const SHARED: &str = r#"<access mode="shared"/>"#;
+const MEMFD: &str = r#"<source type="memfd"/>"#;
+
+/// Edits that make all guest memory shared: at the top level (hot-plugged memory inherits it) and on every NUMA
+/// cell (a cell's own word would win). memfd is added only where nothing else backs the memory: libvirt would put
+/// shared memory without a source into a file on disk.
+///
+/// What says `private`, or a source that cannot be shared, is refused and never overridden.
+pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Edit>, DomainError> {
+    let refuse = |place, value: &str| {
+        Err(DomainError::MemoryNotShared {
+            network: network.clone(),
+            place,
+            value: value.to_owned(),
+        })
+    };
+    let mut edits = Vec::new();
+    for (cell, access) in cells(domain) {
+        match access.as_deref() {
+            None => edits.push(Edit::insert(cell.name_end(), r#" memAccess="shared""#.to_owned())),
+            Some("shared") => {}
+            Some(other) => return refuse("cpu/numa/cell memAccess", other),
+        }
+    }
+    for device in domain.devices().children_named("memory") {
+        match device.attribute("access").as_deref() {
+            None | Some("shared") => {}
+            Some(other) => return refuse("devices/memory access", other),
+        }
+    }
+    for access in backing_children(domain, "access") {
+        match access.attribute("mode").as_deref() {
+            Some("shared") => {}
+            None => edits.push(Edit::replace(access.range(), SHARED.to_owned())),
+            Some(other) => return refuse("memoryBacking/access mode", other),
+        }
+    }
+    for source in backing_children(domain, "source") {
+        match source.attribute("type").as_deref() {
+            Some("memfd" | "file") => {}
+            None | Some("") => edits.push(Edit::replace(source.range(), MEMFD.to_owned())),
+            Some(other) => return refuse("memoryBacking/source type", other),
+        }
+    }
+    edits.extend(missing(domain));
+    Ok(edits)
+}
+
+fn missing(domain: &Domain<'_>) -> Option<Edit> {
+    let mut children = Vec::new();
+    if backing_children(domain, "source").next().is_none()
+        && backing_children(domain, "hugepages").next().is_none()
+    {
+        children.push(MEMFD.to_owned());
+    }
+    if backing_children(domain, "access").next().is_none() {
+        children.push(SHARED.to_owned());
+    }
+    match domain.root().child("memoryBacking") {
+        _ if children.is_empty() => None,
+        Some(backing) => Some(append_children(backing, &children)),
+        None => {
+            let devices = domain.devices();
+            let text = format!(
+                "<memoryBacking>{}</memoryBacking>{}",
+                children.concat(),
+                devices.lead()
+            );
+            Some(Edit::insert(devices.range().start, text))
+        }
+    }
+}
+
+/// What the answer's check asks: is every byte of the guest's memory shared and backed by something sharable?
+pub(super) fn is_shared(domain: &Domain<'_>) -> bool {
+    let all_are = |name, attribute, wanted: &[&str]| {
+        let mut values = backing_children(domain, name)
+            .map(|node| node.attribute(attribute))
+            .peekable();
+        values.peek().is_some() && values.all(|value| value.is_some_and(|value| wanted.contains(&&*value)))
+    };
+    let backed = all_are("source", "type", &["memfd", "file"])
+        || backing_children(domain, "hugepages").next().is_some();
+    backed
+        && all_are("access", "mode", &["shared"])
+        && cells(domain).all(|(_, access)| access.as_deref() == Some("shared"))
+}
+
+fn cells<'d>(domain: &'d Domain<'_>) -> impl Iterator<Item = (Node<'d>, Option<std::borrow::Cow<'d, str>>)> {
+    domain
+        .root()
+        .children_named("cpu")
+        .flat_map(|cpu| cpu.children_named("numa"))
+        .flat_map(|numa| numa.children_named("cell"))
+        .map(|cell| (cell, cell.attribute("memAccess")))
+}
+
+/// libvirt reads the children of every `<memoryBacking>` there is.
+fn backing_children<'d>(domain: &'d Domain<'_>, name: &'static str) -> impl Iterator<Item = Node<'d>> {
+    domain
+        .root()
+        .children_named("memoryBacking")
+        .flat_map(move |backing| backing.children_named(name))
+}

@@ -1,0 +1,212 @@
+//! The guest's MTU as a QEMU device property.
+//!
+//! libvirt's own `<mtu>` cannot be used: for a vhostuser interface it starts no VM without privileges ("Cannot set
+//! interface MTU on '(null)'", libvirt 9.0 and 11.3). A `<qemu:override>` of `host_mtu` on the NIC's alias does what
+//! is meant, on both sides of a migration.
+
+use std::ops::Range;
+
+use super::{Domain, append_children, fragment, nic::Nic, splice::Edit, xml::Node};
+
+/// libvirt's namespace for QEMU-specific parts of a domain.
+const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+
+const PROPERTY: &str = "host_mtu";
+
+/// Edits that give each NIC exactly the `host_mtu` it wants, or none.
+///
+/// What is there is merged with: a second `<qemu:override>` would be refused by libvirt's schema, a second property
+/// of one name silently wins.
+pub(super) fn edits(domain: &Domain<'_>, nics: &[Nic]) -> Vec<Edit> {
+    let existing = Overrides::of(domain);
+    let mut edits = Vec::new();
+    let mut removed = Vec::new();
+    let mut new_devices = Vec::new();
+    for nic in nics {
+        let mut properties = existing.properties(&nic.network.alias()).into_iter();
+        let wanted = nic.mtu.map(|mtu| mtu.bytes().to_string());
+        match (properties.next(), wanted) {
+            (Some(first), Some(mtu)) => {
+                edits.push(Edit::replace(first.range(), property(prefix(first), &mtu)))
+            }
+            (Some(first), None) => removed.push(first),
+            (None, Some(mtu)) => match existing.device(&nic.network.alias()) {
+                Some(device) => edits.push(add_to_device(device, &mtu)),
+                None => new_devices.push((nic.network.alias(), mtu)),
+            },
+            (None, None) => {}
+        }
+        removed.extend(properties);
+    }
+    edits.extend(removals(&existing, &removed));
+    if !new_devices.is_empty() {
+        edits.extend(add_devices(domain, &existing, &new_devices, &removed));
+    }
+    edits
+}
+
+/// The `<qemu:override>` elements of the domain, whatever their prefix is.
+struct Overrides<'d>(Vec<Node<'d>>);
+
+impl<'d> Overrides<'d> {
+    fn of(domain: &'d Domain<'_>) -> Self {
+        Self(qemu_children(domain.root(), "override").collect())
+    }
+
+    fn devices(&self) -> impl Iterator<Item = Node<'d>> {
+        self.0.iter().flat_map(|node| qemu_children(*node, "device"))
+    }
+
+    fn devices_of(&self, alias: &str) -> impl Iterator<Item = Node<'d>> {
+        self.devices()
+            .filter(move |device| device.attribute("alias").as_deref() == Some(alias))
+    }
+
+    fn device(&self, alias: &str) -> Option<Node<'d>> {
+        self.devices_of(alias).next()
+    }
+
+    fn properties(&self, alias: &str) -> Vec<Node<'d>> {
+        self.devices_of(alias)
+            .flat_map(|device| qemu_children(device, "frontend"))
+            .flat_map(|frontend| qemu_children(frontend, "property"))
+            .filter(|property| property.attribute("name").as_deref() == Some(PROPERTY))
+            .collect()
+    }
+}
+
+fn qemu_children<'d>(node: Node<'d>, local: &'static str) -> impl Iterator<Item = Node<'d>> {
+    node.children().filter(move |child| {
+        child.name().ends_with(local) && child.local_name_in(QEMU_NAMESPACE) == Some(local)
+    })
+}
+
+/// The prefix of an element with its colon; empty for the default namespace.
+fn prefix(node: Node<'_>) -> &str {
+    node.name().find(':').map_or("", |colon| &node.name()[..=colon])
+}
+
+fn property(prefix: &str, mtu: &str) -> String {
+    let mut xml = String::new();
+    let name = format!("{prefix}property");
+    fragment::element(
+        &mut xml,
+        &name,
+        &[("name", &PROPERTY), ("type", &"unsigned"), ("value", &mtu)],
+    );
+    xml
+}
+
+fn frontend(prefix: &str, mtu: &str) -> String {
+    format!("<{prefix}frontend>{}</{prefix}frontend>", property(prefix, mtu))
+}
+
+/// Aliases are made of network names, so they need no escaping.
+fn device(prefix: &str, alias: &str, mtu: &str) -> String {
+    format!(
+        r#"<{prefix}device alias="{alias}">{}</{prefix}device>"#,
+        frontend(prefix, mtu)
+    )
+}
+
+fn add_to_device(device: Node<'_>, mtu: &str) -> Edit {
+    match qemu_children(device, "frontend").next() {
+        Some(frontend) => append_children(frontend, &[property(prefix(frontend), mtu)]),
+        None => append_children(device, &[frontend(prefix(device), mtu)]),
+    }
+}
+
+fn add_devices(
+    domain: &Domain<'_>,
+    existing: &Overrides<'_>,
+    devices: &[(String, String)],
+    removed: &[Node<'_>],
+) -> Vec<Edit> {
+    let of = |prefix: &str| {
+        devices
+            .iter()
+            .map(|(alias, mtu)| device(prefix, alias, mtu))
+            .collect::<Vec<_>>()
+    };
+    let survivor = existing.0.iter().find(|node| !disappears(**node, removed));
+    if let Some(existing) = survivor {
+        return vec![append_children(*existing, &of(prefix(*existing)))];
+    }
+    let root = domain.root();
+    let (prefix, declaration) = match root.declared_prefix(QEMU_NAMESPACE) {
+        Some(prefix) => (format!("{prefix}:"), None),
+        None => {
+            let prefix = free_prefix(root);
+            let declaration = format!(r#" xmlns:{prefix}="{QEMU_NAMESPACE}""#);
+            (
+                format!("{prefix}:"),
+                Some(Edit::insert(root.name_end(), declaration)),
+            )
+        }
+    };
+    let xml = format!("<{prefix}override>{}</{prefix}override>", of(&prefix).concat());
+    let mut edits = vec![append_children(root, &[xml])];
+    edits.extend(declaration);
+    edits
+}
+
+fn free_prefix(root: Node<'_>) -> String {
+    let taken = |prefix: &str| root.attribute(&format!("xmlns:{prefix}")).is_some();
+    let mut prefix = "qemu".to_owned();
+    while taken(&prefix) {
+        prefix.push('_');
+    }
+    prefix
+}
+
+/// Removes properties, and with them each frontend, device and override that has nothing else inside.
+fn removals(existing: &Overrides<'_>, removed: &[Node<'_>]) -> Vec<Edit> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for node in &existing.0 {
+        collect_removals(*node, removed, &mut ranges);
+    }
+    ranges.into_iter().map(Edit::remove).collect()
+}
+
+// At most four levels deep: override, device, frontend, property.
+fn collect_removals(node: Node<'_>, removed: &[Node<'_>], ranges: &mut Vec<Range<usize>>) {
+    if disappears(node, removed) {
+        ranges.push(node.range());
+    } else if is_override_part(node) {
+        for child in node.children() {
+            collect_removals(child, removed, ranges);
+        }
+    }
+}
+
+fn disappears(node: Node<'_>, removed: &[Node<'_>]) -> bool {
+    if removed.iter().any(|gone| gone.is_same(node)) {
+        return true;
+    }
+    let mut children = node.children().peekable();
+    is_override_part(node)
+        && !node.has_text()
+        && children.peek().is_some()
+        && children.all(|child| disappears(child, removed))
+}
+
+fn is_override_part(node: Node<'_>) -> bool {
+    matches!(
+        node.local_name_in(QEMU_NAMESPACE),
+        Some("override" | "device" | "frontend")
+    )
+}
+
+/// What the answer's check asks: does QEMU get exactly this MTU for the NIC?
+pub(super) fn has_exactly(domain: &Domain<'_>, nic: &Nic) -> bool {
+    let properties = Overrides::of(domain).properties(&nic.network.alias());
+    let values: Vec<_> = properties
+        .iter()
+        .map(|property| property.attribute("value"))
+        .collect();
+    match (values.as_slice(), nic.mtu) {
+        ([], None) => true,
+        ([Some(value)], Some(mtu)) => *value == mtu.bytes().to_string(),
+        _ => false,
+    }
+}

@@ -1,0 +1,480 @@
+//! XML as byte ranges: which element stands where in the input. The only file that names `quick_xml`.
+//!
+//! quick-xml is a tokenizer and not a validator: it takes an unclosed or a second root, text outside the root, a
+//! DOCTYPE and unknown entities without a word. The rules of a document are held here, so that what passes can be
+//! read by Go's `encoding/xml` and by libxml2 afterwards.
+
+use std::{borrow::Cow, ops::Range};
+
+use quick_xml::{
+    Reader, XmlVersion,
+    errors::{Error, IllFormedError},
+    escape::unescape,
+    events::{BytesDecl, BytesRef, BytesStart, Event},
+};
+
+/// Why a text is not a document that can be edited. Carries a place and a fact, never content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct XmlError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: &'static str,
+}
+
+/// A well-formed document: its text and where its elements stand in it.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    text: &'a str,
+    elements: Vec<Element>,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Debug)]
+struct Element {
+    /// The qualified name, behind the `<`.
+    name: Range<usize>,
+    start_tag: Range<usize>,
+    /// Where the end tag begins; the end of the start tag for a self-closed element.
+    content_end: usize,
+    end: usize,
+    attributes: Range<usize>,
+    parent: Option<usize>,
+    first_child: Option<usize>,
+    last_child: Option<usize>,
+    next_sibling: Option<usize>,
+    /// Text other than white space, CDATA, a comment or a processing instruction stands directly inside.
+    has_text: bool,
+}
+
+#[derive(Debug)]
+struct Attribute {
+    name: Range<usize>,
+    /// The value between its quotes, as written.
+    value: Range<usize>,
+}
+
+/// One element of a [`Document`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node<'d> {
+    document: &'d Document<'d>,
+    index: usize,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, XmlError> {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Err(fail(bytes, error.valid_up_to(), "not UTF-8")),
+        };
+        check_characters(text)?;
+        Scan::new(text).run()
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    pub(super) fn root(&self) -> Node<'_> {
+        self.node(0)
+    }
+
+    pub(super) fn node(&self, index: usize) -> Node<'_> {
+        Node {
+            document: self,
+            index,
+        }
+    }
+}
+
+impl<'d> Node<'d> {
+    fn element(self) -> &'d Element {
+        &self.document.elements[self.index]
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.index
+    }
+
+    pub(super) fn is_same(self, other: Self) -> bool {
+        self.index == other.index
+    }
+
+    /// The qualified name, prefix included.
+    pub(super) fn name(self) -> &'d str {
+        &self.document.text[self.element().name.clone()]
+    }
+
+    /// Where an attribute can be put: directly behind the name, right for `>`, `/>` and any spacing.
+    pub(super) fn name_end(self) -> usize {
+        self.element().name.end
+    }
+
+    /// The whole element, from `<` to the last `>`.
+    pub(super) fn range(self) -> Range<usize> {
+        self.element().start_tag.start..self.element().end
+    }
+
+    /// The whole element as it is written.
+    pub(super) fn source(self) -> &'d str {
+        &self.document.text[self.range()]
+    }
+
+    pub(super) fn is_self_closed(self) -> bool {
+        self.element().content_end == self.element().end
+    }
+
+    /// Where the end tag begins.
+    pub(super) fn content_end(self) -> usize {
+        self.element().content_end
+    }
+
+    /// The start tag as it is written, without `/>` or `>`.
+    pub(super) fn open_tag(self) -> &'d str {
+        self.document.text[self.element().start_tag.clone()]
+            .trim_end_matches('>')
+            .trim_end_matches('/')
+            .trim_end()
+    }
+
+    /// The newline and indent directly before the element; empty if it does not begin a line.
+    pub(super) fn lead(self) -> &'d str {
+        let before = &self.document.text[..self.element().start_tag.start];
+        let indent = before.trim_end_matches([' ', '\t']).len();
+        let line = &before[..indent];
+        let newline = match line.strip_suffix('\n') {
+            Some(rest) => rest.strip_suffix('\r').unwrap_or(rest).len(),
+            None => return "",
+        };
+        &before[newline..]
+    }
+
+    pub(super) fn has_text(self) -> bool {
+        self.element().has_text
+    }
+
+    pub(super) fn children(self) -> impl Iterator<Item = Node<'d>> {
+        let document = self.document;
+        std::iter::successors(self.element().first_child, |&index| {
+            document.elements[index].next_sibling
+        })
+        .map(move |index| Node { document, index })
+    }
+
+    pub(super) fn children_named(self, name: &str) -> impl Iterator<Item = Node<'d>> {
+        self.children().filter(move |child| child.name() == name)
+    }
+
+    pub(super) fn child(self, name: &str) -> Option<Node<'d>> {
+        self.children_named(name).next()
+    }
+
+    /// An attribute's value with entities resolved.
+    pub(super) fn attribute(self, name: &str) -> Option<Cow<'d, str>> {
+        let text = self.document.text;
+        let attribute = self
+            .attributes()
+            .find(|attribute| &text[attribute.name.clone()] == name)?;
+        let raw = &text[attribute.value.clone()];
+        Some(unescape(raw).unwrap_or(Cow::Borrowed(raw)))
+    }
+
+    fn attributes(self) -> std::slice::Iter<'d, Attribute> {
+        self.document.attributes[self.element().attributes.clone()].iter()
+    }
+
+    /// The part of the name behind the prefix, if the prefix (or the lack of one) stands for `namespace` here.
+    pub(super) fn local_name_in(self, namespace: &str) -> Option<&'d str> {
+        let (declaration, local) = match self.name().split_once(':') {
+            Some((prefix, local)) => (format!("xmlns:{prefix}"), local),
+            None => ("xmlns".to_owned(), self.name()),
+        };
+        let bound = self.ancestors().find_map(|node| node.attribute(&declaration))?;
+        (bound == namespace).then_some(local)
+    }
+
+    /// A prefix that this element itself binds to `namespace`.
+    pub(super) fn declared_prefix(self, namespace: &str) -> Option<&'d str> {
+        let text = self.document.text;
+        self.attributes().find_map(|attribute| {
+            let prefix = text[attribute.name.clone()].strip_prefix("xmlns:")?;
+            (text[attribute.value.clone()] == *namespace).then_some(prefix)
+        })
+    }
+
+    fn ancestors(self) -> impl Iterator<Item = Node<'d>> {
+        let document = self.document;
+        std::iter::successors(Some(self.index), |&index| document.elements[index].parent)
+            .map(move |index| Node { document, index })
+    }
+}
+
+/// One pass over the tokens that builds the elements and holds the document's rules.
+struct Scan<'a> {
+    text: &'a str,
+    reader: Reader<&'a [u8]>,
+    elements: Vec<Element>,
+    attributes: Vec<Attribute>,
+    open: Option<usize>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut reader = Reader::from_str(text);
+        let config = reader.config_mut();
+        config.check_comments = true;
+        config.check_end_names = true;
+        Self {
+            text,
+            reader,
+            elements: Vec::new(),
+            attributes: Vec::new(),
+            open: None,
+        }
+    }
+
+    fn run(mut self) -> Result<Document<'a>, XmlError> {
+        loop {
+            let start = self.position();
+            let event = match self.reader.read_event() {
+                Ok(event) => event,
+                Err(error) => return Err(self.fail(start, explain(&error))),
+            };
+            let range = start..self.position();
+            match event {
+                Event::Start(tag) => self.start(&tag, range, false)?,
+                Event::Empty(tag) => self.start(&tag, range, true)?,
+                Event::End(_) => self.end(range),
+                Event::Text(text) => self.text_event(&text, start)?,
+                Event::CData(_) => self.inside(start, "CDATA outside the root element")?,
+                Event::GeneralRef(entity) => self.reference(&entity, start)?,
+                Event::Comment(_) => self.mark_text(),
+                Event::PI(instruction) => self.instruction(instruction.target(), start)?,
+                Event::Decl(declaration) => self.declaration(&declaration, start)?,
+                Event::DocType(_) => return Err(self.fail(start, "a DOCTYPE is not allowed")),
+                Event::Eof => break,
+            }
+        }
+        match (self.elements.is_empty(), self.open) {
+            (true, _) => Err(self.fail(self.text.len(), "there is no root element")),
+            (_, Some(_)) => Err(self.fail(self.text.len(), "it ends inside an element")),
+            _ => Ok(Document {
+                text: self.text,
+                elements: self.elements,
+                attributes: self.attributes,
+            }),
+        }
+    }
+
+    fn position(&self) -> usize {
+        usize::try_from(self.reader.buffer_position())
+            .unwrap_or(usize::MAX)
+            .min(self.text.len())
+    }
+
+    fn start(&mut self, tag: &BytesStart<'_>, range: Range<usize>, empty: bool) -> Result<(), XmlError> {
+        if self.open.is_none() && !self.elements.is_empty() {
+            return Err(self.fail(range.start, "a second root element"));
+        }
+        let name = range.start + 1..range.start + 1 + tag.name().0.len();
+        self.check_name(name.clone())?;
+        let first_attribute = self.attributes.len();
+        self.read_attributes(tag, range.start)?;
+        let index = self.elements.len();
+        self.elements.push(Element {
+            name,
+            content_end: range.end,
+            end: range.end,
+            start_tag: range,
+            attributes: first_attribute..self.attributes.len(),
+            parent: self.open,
+            first_child: None,
+            last_child: None,
+            next_sibling: None,
+            has_text: false,
+        });
+        self.append_to_parent(index);
+        if !empty {
+            self.open = Some(index);
+        }
+        Ok(())
+    }
+
+    fn append_to_parent(&mut self, index: usize) {
+        let Some(parent) = self.open else { return };
+        match self.elements[parent].last_child.replace(index) {
+            Some(previous) => self.elements[previous].next_sibling = Some(index),
+            None => self.elements[parent].first_child = Some(index),
+        }
+    }
+
+    fn end(&mut self, range: Range<usize>) {
+        // The reader has matched the name, so an element is open.
+        if let Some(index) = self.open {
+            self.elements[index].content_end = range.start;
+            self.elements[index].end = range.end;
+            self.open = self.elements[index].parent;
+        }
+    }
+
+    fn read_attributes(&mut self, tag: &BytesStart<'_>, position: usize) -> Result<(), XmlError> {
+        for attribute in tag.attributes() {
+            let Ok(attribute) = attribute else {
+                return Err(self.fail(position, "a broken or repeated attribute"));
+            };
+            let (name, value) = (self.range_of(attribute.key.0), self.range_of(&attribute.value));
+            self.check_name(name.clone())?;
+            if !self.text.as_bytes()[name.start - 1].is_ascii_whitespace() {
+                return Err(self.fail(position, "no space before an attribute"));
+            }
+            self.check_value(value.clone())?;
+            self.attributes.push(Attribute { name, value });
+        }
+        Ok(())
+    }
+
+    /// The range of a slice that borrows from the input.
+    fn range_of(&self, slice: &str) -> Range<usize> {
+        let start = slice.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
+        start..start + slice.len()
+    }
+
+    fn check_value(&self, range: Range<usize>) -> Result<(), XmlError> {
+        let value = &self.text[range.clone()];
+        if value.contains('<') {
+            return Err(self.fail(range.start, "'<' in an attribute's value"));
+        }
+        match value.contains('&').then(|| unescape(value)) {
+            Some(Err(_)) => {
+                Err(self.fail(range.start, "an unknown or broken entity in an attribute's value"))
+            }
+            Some(Ok(value)) if !value.chars().all(is_xml_char) => {
+                Err(self.fail(range.start, "a character that XML does not allow"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_name(&self, range: Range<usize>) -> Result<(), XmlError> {
+        if is_qualified_name(&self.text[range.clone()]) {
+            Ok(())
+        } else {
+            Err(self.fail(
+                range.start,
+                "an element or attribute has a name that XML does not allow",
+            ))
+        }
+    }
+
+    fn text_event(&mut self, text: &str, start: usize) -> Result<(), XmlError> {
+        if text.bytes().all(|b| b.is_ascii_whitespace()) {
+            return Ok(());
+        }
+        if text.contains("]]>") {
+            return Err(self.fail(start, "']]>' in text"));
+        }
+        self.inside(start, "text outside the root element")
+    }
+
+    fn reference(&mut self, entity: &BytesRef<'_>, start: usize) -> Result<(), XmlError> {
+        let known = match entity.resolve_char_ref() {
+            Ok(Some(character)) => is_xml_char(character),
+            Ok(None) => matches!(&**entity, "amp" | "lt" | "gt" | "quot" | "apos"),
+            Err(_) => false,
+        };
+        if !known {
+            return Err(self.fail(start, "an unknown or broken entity"));
+        }
+        self.inside(start, "an entity outside the root element")
+    }
+
+    fn instruction(&mut self, target: &str, start: usize) -> Result<(), XmlError> {
+        if !is_qualified_name(target) || target.contains(':') || target.eq_ignore_ascii_case("xml") {
+            return Err(self.fail(
+                start,
+                "a processing instruction has a name that XML does not allow",
+            ));
+        }
+        self.mark_text();
+        Ok(())
+    }
+
+    fn declaration(&mut self, declaration: &BytesDecl<'_>, start: usize) -> Result<(), XmlError> {
+        if start != 0 {
+            return Err(self.fail(start, "an XML declaration that is not at the beginning"));
+        }
+        if !matches!(declaration.xml_version(), Ok(XmlVersion::Explicit1_0)) {
+            return Err(self.fail(start, "an XML version other than 1.0"));
+        }
+        match declaration.encoding() {
+            None => Ok(()),
+            Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("utf-8") => Ok(()),
+            Some(_) => Err(self.fail(start, "an encoding other than UTF-8")),
+        }
+    }
+
+    fn inside(&mut self, start: usize, outside: &'static str) -> Result<(), XmlError> {
+        if self.open.is_none() {
+            return Err(self.fail(start, outside));
+        }
+        self.mark_text();
+        Ok(())
+    }
+
+    fn mark_text(&mut self) {
+        if let Some(index) = self.open {
+            self.elements[index].has_text = true;
+        }
+    }
+
+    fn fail(&self, position: usize, problem: &'static str) -> XmlError {
+        fail(self.text.as_bytes(), position, problem)
+    }
+}
+
+fn fail(bytes: &[u8], position: usize, problem: &'static str) -> XmlError {
+    let line = 1 + bytes.iter().take(position).filter(|&&b| b == b'\n').count();
+    XmlError { line, problem }
+}
+
+fn explain(error: &Error) -> &'static str {
+    match error {
+        Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "'--' in a comment",
+        Error::IllFormed(_) => "an end tag that does not match its start tag, or broken markup",
+        _ => "broken markup",
+    }
+}
+
+/// The characters of XML 1.0, production [2].
+fn is_xml_char(c: char) -> bool {
+    !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn check_characters(text: &str) -> Result<(), XmlError> {
+    if text.starts_with('\u{feff}') {
+        return Err(fail(text.as_bytes(), 0, "a byte order mark"));
+    }
+    match text.char_indices().find(|&(_, c)| !is_xml_char(c)) {
+        Some((position, _)) => Err(fail(
+            text.as_bytes(),
+            position,
+            "a character that XML does not allow",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A name with at most one colon between two names. Every character beyond ASCII is taken.
+fn is_qualified_name(name: &str) -> bool {
+    match name.split_once(':') {
+        Some((prefix, local)) => is_name(prefix) && is_name(local),
+        None => is_name(name),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+    chars.next().is_some_and(first) && chars.all(|c| first(c) || c.is_ascii_digit() || c == '-' || c == '.')
+}

@@ -1,0 +1,277 @@
+//! network-info: the downward API file in which KubeVirt hands a sidecar the device-info of its networks
+//! (annotation `kubevirt.io/network-info`; device-info specification 1.1.0).
+
+use std::{io, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    attachment::{Attachment, NotReady, Refusal},
+    source_file,
+    vhostuser::{ComputePath, NetworkName, SocketMode},
+};
+
+const WRITER: &str = "the CNI or device plugin; KubeVirt copies it";
+
+/// The file, parsed as far as any version of KubeVirt needs it. Unknown fields are ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkInfo {
+    entries: Vec<Value>,
+    file: String,
+}
+
+/// Reads the file once; waiting is the caller's. `Err` of the inner result means that it may still come.
+pub fn read(path: &Path) -> io::Result<Result<NetworkInfo, NotReady>> {
+    let bytes = source_file::read(path)?;
+    Ok(bytes
+        .ok_or(NotReady::Missing)
+        .and_then(|bytes| NetworkInfo::parse(&bytes, &path.display().to_string())))
+}
+
+impl NetworkInfo {
+    /// Parses the file's content. `file` is its name for messages.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self, NotReady> {
+        if bytes.trim_ascii().is_empty() {
+            return Err(NotReady::Empty);
+        }
+        let content: Value = serde_json::from_slice(bytes).map_err(|error| NotReady::NotJson {
+            line: error.line(),
+            column: error.column(),
+        })?;
+        let entries = match content.get("interfaces") {
+            Some(Value::Array(entries)) => entries.clone(),
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            entries,
+            file: file.to_owned(),
+        })
+    }
+
+    /// The attachment of one network; nothing if the file does not list it.
+    pub fn attachment(&self, network: &NetworkName) -> Result<Option<Attachment>, Refusal> {
+        let mut own = self
+            .entries
+            .iter()
+            .filter(|entry| name_of(entry) == Some(network.as_str()));
+        match (own.next(), own.count()) {
+            (None, _) => Ok(None),
+            (Some(entry), 0) => self.read_entry(entry).map(Some),
+            (Some(_), more) => Err(Refusal::ListedTwice(more + 1)),
+        }
+    }
+
+    /// Every other network with a usable vhost-user device, and the names of those whose device is vhost-user and
+    /// unusable. Networks with another kind of device are of no interest.
+    pub fn others(&self, own: &[NetworkName]) -> (Vec<(NetworkName, Attachment)>, Vec<(String, Refusal)>) {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for entry in &self.entries {
+            let Some(name) = name_of(entry) else { continue };
+            if own.iter().any(|network| network.as_str() == name) {
+                continue;
+            }
+            let Ok(network) = name.parse::<NetworkName>() else {
+                continue;
+            };
+            match self.read_entry(entry) {
+                Ok(attachment) => good.push((network, attachment)),
+                Err(Refusal::NoDeviceInfo | Refusal::NotVhostUser(_)) => {}
+                Err(refusal) => bad.push((name.to_owned(), refusal)),
+            }
+        }
+        (good, bad)
+    }
+
+    fn read_entry(&self, entry: &Value) -> Result<Attachment, Refusal> {
+        let info = match entry.get("deviceInfo") {
+            None | Some(Value::Null) => return Err(Refusal::NoDeviceInfo),
+            Some(info) => info,
+        };
+        let kind = text(info, "type", "deviceInfo.type")?;
+        if kind != "vhost-user" {
+            return Err(Refusal::NotVhostUser(kind.to_owned()));
+        }
+        let device = info.get("vhost-user").unwrap_or(&Value::Null);
+        let path = text(device, "path", "deviceInfo.vhost-user.path")?;
+        Ok(Attachment {
+            socket: ComputePath::file(path).map_err(|error| Refusal::Path {
+                field: "deviceInfo.vhost-user.path",
+                error,
+            })?,
+            mode: mode(device)?,
+            mac: optional_text(entry, "mac")?,
+            mtu: optional_number(entry, "mtu")?,
+            file: self.file.clone(),
+        })
+    }
+}
+
+fn name_of(entry: &Value) -> Option<&str> {
+    entry.get("network")?.as_str()
+}
+
+/// Server where nothing is said: the guest listens.
+fn mode(device: &Value) -> Result<SocketMode, Refusal> {
+    match device.get("mode") {
+        None | Some(Value::Null) => Ok(SocketMode::Server),
+        Some(Value::String(mode)) if mode.is_empty() => Ok(SocketMode::Server),
+        Some(Value::String(mode)) => mode.parse().map_err(Refusal::Mode),
+        Some(_) => Err(field("deviceInfo.vhost-user.mode", "is not a string")),
+    }
+}
+
+fn text<'v>(object: &'v Value, key: &str, place: &str) -> Result<&'v str, Refusal> {
+    match object.get(key) {
+        Some(Value::String(text)) => Ok(text),
+        None | Some(Value::Null) => Err(field(place, "is missing")),
+        Some(_) => Err(field(place, "is not a string")),
+    }
+}
+
+fn optional_text(entry: &Value, key: &str) -> Result<Option<String>, Refusal> {
+    match entry.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(_) => Err(field(key, "is not a string")),
+    }
+}
+
+fn optional_number(entry: &Value, key: &str) -> Result<Option<i64>, Refusal> {
+    match entry.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value
+            .as_i64()
+            .map(Some)
+            .ok_or_else(|| field(key, "is not a whole number")),
+    }
+}
+
+fn field(place: &str, problem: &'static str) -> Refusal {
+    Refusal::Field {
+        field: place.to_owned(),
+        problem,
+        writer: WRITER,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment(entry: &str) -> Result<Option<Attachment>, String> {
+        let json = format!(r#"{{"interfaces":[{{"network":"other"}},{entry}]}}"#);
+        let info = NetworkInfo::parse(json.as_bytes(), "network-info").unwrap();
+        info.attachment(&"net1".parse().unwrap())
+            .map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn reads_every_generation_of_the_file() {
+        let found = attachment(
+            r#"{"network":"net1","deviceInfo":{"type":"vhost-user","version":"1.1.0","vhost-user":
+            {"mode":"client","path":"/run/a/vhost.sock"}},"mac":"02:00:00:00:00:01","mtu":9000,"new":{}}"#,
+        );
+        let expected = Attachment {
+            socket: ComputePath::file("/run/a/vhost.sock").unwrap(),
+            mode: SocketMode::Client,
+            mac: Some("02:00:00:00:00:01".to_owned()),
+            mtu: Some(9000),
+            file: "network-info".to_owned(),
+        };
+        assert_eq!(found, Ok(Some(expected.clone())));
+        let oldest = attachment(
+            r#"{"network":"net1","deviceInfo":{"type":"vhost-user","vhost-user":{"path":"/run/a/vhost.sock"}}}"#,
+        );
+        assert_eq!(
+            oldest,
+            Ok(Some(Attachment {
+                mode: SocketMode::Server,
+                mac: None,
+                mtu: None,
+                ..expected
+            }))
+        );
+        assert_eq!(attachment(r#"{"network":"net2"}"#), Ok(None));
+    }
+
+    #[test]
+    fn refuses_what_waiting_cannot_mend() {
+        let device = |device: &str| {
+            let entry =
+                format!(r#"{{"network":"net1","deviceInfo":{{"type":"vhost-user","vhost-user":{device}}}}}"#);
+            attachment(&entry).unwrap_err()
+        };
+        let writer = "correct what writes it (the CNI or device plugin; KubeVirt copies it)";
+        assert_eq!(
+            device("{}"),
+            format!("deviceInfo.vhost-user.path is missing: {writer}")
+        );
+        assert_eq!(
+            device("null"),
+            format!("deviceInfo.vhost-user.path is missing: {writer}")
+        );
+        assert_eq!(
+            device(r#"{"path":7}"#),
+            format!("deviceInfo.vhost-user.path is not a string: {writer}")
+        );
+        assert_eq!(
+            device(r#"{"path":"run/x"}"#),
+            "deviceInfo.vhost-user.path: path 'run/x' is not absolute: the device plugin or driver must publish the \
+             socket's absolute path in the compute container"
+        );
+        assert_eq!(
+            device(r#"{"path":"/run/x","mode":"host"}"#),
+            "deviceInfo.vhost-user.mode: 'host' is no socket mode: use 'server' (guest listens, switch connects) or \
+             'client' (guest connects, switch listens)"
+        );
+        assert_eq!(
+            attachment(r#"{"network":"net1","deviceInfo":{"type":"pci"}}"#).unwrap_err(),
+            "deviceInfo.type is 'pci', it must be 'vhost-user': the NAD must belong to a vhost-user CNI and resource"
+        );
+        assert_eq!(
+            attachment(r#"{"network":"net1"}"#).unwrap_err(),
+            "the network is listed without deviceInfo: check that the NAD's annotation \
+             k8s.v1.cni.cncf.io/resourceName names the vhost-user device plugin's resource and that the VM requests it"
+        );
+        assert_eq!(
+            attachment(r#"{"network":"net1"},{"network":"net1"}"#).unwrap_err(),
+            "the network is listed 2 times: each network must have one socket"
+        );
+    }
+
+    #[test]
+    fn tells_what_may_still_come() {
+        let not_ready = |bytes: &[u8]| NetworkInfo::parse(bytes, "f").unwrap_err().to_string();
+        assert_eq!(not_ready(b""), "is empty");
+        assert_eq!(not_ready(b" \n"), "is empty");
+        assert_eq!(
+            not_ready(br#"{"interfaces":[{"net"#),
+            "is not complete JSON (line 1, column 20)"
+        );
+        assert_eq!(not_ready(b"\xff"), "is not complete JSON (line 1, column 1)");
+        for partial in ["{}", r#"{"interfaces":null}"#, "[]", "null"] {
+            let info = NetworkInfo::parse(partial.as_bytes(), "f").unwrap();
+            assert_eq!(info.attachment(&"net1".parse().unwrap()), Ok(None));
+        }
+    }
+
+    #[test]
+    fn others_are_taken_when_usable_and_never_fatal() {
+        let json = r#"{"interfaces":[
+            {"network":"own","deviceInfo":{"type":"vhost-user","vhost-user":{"path":"/run/own/vhost.sock"}}},
+            {"network":"good","deviceInfo":{"type":"vhost-user","vhost-user":{"path":"/run/good/vhost.sock"}}},
+            {"network":"bad","deviceInfo":{"type":"vhost-user","vhost-user":{"path":"../x"}}},
+            {"network":"../x","deviceInfo":{"type":"vhost-user","vhost-user":{"path":"/run/x/vhost.sock"}}},
+            {"network":"pci","deviceInfo":{"type":"pci"}}, {"network":"bare"}, {"network":1}, 7]}"#;
+        let info = NetworkInfo::parse(json.as_bytes(), "f").unwrap();
+        let (good, bad) = info.others(&["own".parse().unwrap()]);
+        assert_eq!(
+            good.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["good"]
+        );
+        assert_eq!(
+            bad.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            ["bad"]
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! Which binding name is ours.
+
+use super::PlanError;
+use crate::vmi::Vmi;
+
+/// The name that is ours where nothing says so and an interface uses it.
+const DEFAULT_NAME: &str = "vhostuser";
+
+/// The configured name, else `vhostuser` if an interface uses it, else the VMI's only binding name; nothing if no
+/// interface uses a binding plugin.
+///
+/// KubeVirt before 1.9 does not tell a sidecar its name. Several names and none of them `vhostuser` is refused:
+/// passing the domain through would boot a VM without its NIC.
+pub(super) fn ours<'v>(vmi: &'v Vmi, configured: Option<&'v str>) -> Result<Option<&'v str>, PlanError> {
+    if configured.is_some() {
+        return Ok(configured);
+    }
+    match vmi.binding_names().as_slice() {
+        names if names.contains(&DEFAULT_NAME) => Ok(Some(DEFAULT_NAME)),
+        [] => Ok(None),
+        [only] => Ok(Some(only)),
+        several => Err(PlanError::AmbiguousBinding {
+            names: several.iter().map(|name| (*name).to_owned()).collect(),
+        }),
+    }
+}

@@ -1,0 +1,45 @@
+//! A MAC address for a NIC that nobody gave one.
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    vhostuser::{MacAddr, NetworkName},
+    vmi::Vmi,
+};
+
+/// The same for the life of a VM, on every node and in every release: a VM migrates between releases of this
+/// sidecar, and its guest keeps the address.
+///
+/// The first six bytes of SHA-256 over `vhostuser-mac-v1`, namespace, firmware UUID (else the VMI's name) and
+/// network, each but the last ended by a zero byte. The namespace is in it because KubeVirt derives the firmware
+/// UUID from the VM's name alone.
+pub(super) fn derive(vmi: &Vmi, network: &NetworkName) -> MacAddr {
+    let machine = vmi.firmware_uuid.as_deref().unwrap_or(&vmi.identity.name);
+    let text = format!(
+        "vhostuser-mac-v1\0{}\0{machine}\0{network}",
+        vmi.identity.namespace
+    );
+    let digest = Sha256::digest(text.as_bytes());
+    let mut octets = [0; 6];
+    octets.copy_from_slice(&digest[..6]);
+    MacAddr::local(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frozen: another value would change the address of every VM at its next boot.
+    #[test]
+    fn the_formula_is_a_contract() {
+        let with_uuid = br#"{"metadata":{"namespace":"default","name":"vm"},"spec":{"domain":{"firmware":
+            {"uuid":"2974d535-af25-4e10-83d2-97c9f82da855"}}}}"#;
+        let without = br#"{"metadata":{"namespace":"default","name":"vm"}}"#;
+        let mac = |vmi: &[u8], network: &str| {
+            derive(&Vmi::parse(vmi).unwrap(), &network.parse().unwrap()).to_string()
+        };
+        assert_eq!(mac(with_uuid, "dpdk0"), "1a:62:d6:31:e4:c9");
+        assert_eq!(mac(with_uuid, "dpdk1"), "56:db:20:0e:e0:06");
+        assert_eq!(mac(without, "dpdk0"), "82:7b:eb:13:00:11");
+    }
+}

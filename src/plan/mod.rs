@@ -1,0 +1,228 @@
+//! All policy: from the VMI, the attachments and the configuration to the NICs and links that are to be. Pure and
+//! total; what can be refused is refused here, before anything is touched.
+//!
+//! Two steps, so that a VMI's own mistakes are told at once and not after a wait: [`Wishes::of`] needs only the VMI,
+//! [`Wishes::plan`] also the attachments.
+
+mod binding;
+mod error;
+mod mac;
+mod nic;
+mod note;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    attachment::Attachment,
+    config::{Layout, NicConfig},
+    domain::Nic,
+    symlink::StableLink,
+    vhostuser::{ComputePath, NetworkName, SocketPath},
+    vmi::{NetworkSource, Vmi},
+};
+
+pub use error::PlanError;
+pub use nic::Wish;
+pub use note::Note;
+
+/// Attachments by network.
+pub type Attachments = BTreeMap<NetworkName, Attachment>;
+
+/// What one VMI asks of us: the NICs that are ours, checked as far as the VMI tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wishes {
+    /// Our NICs, in the VMI's order; none if the VMI has nothing for us.
+    pub nics: Vec<Wish>,
+    /// What is worth telling, though nothing is wrong.
+    pub notes: Vec<Note>,
+    several_bindings: bool,
+}
+
+/// What is to be: decided, not yet done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Our NICs, in the VMI's order.
+    pub nics: Vec<Nic>,
+    /// The VMI's order of all its interfaces.
+    pub order: Vec<NetworkName>,
+    /// Links for our networks and for every other vhost-user network that the sources list.
+    pub links: Vec<StableLink>,
+    /// What is worth telling, though nothing is wrong.
+    pub notes: Vec<Note>,
+}
+
+impl Wishes {
+    /// Finds our NICs in a VMI. `architecture` is the domain's word for it, for a VMI that has none.
+    pub fn of(vmi: &Vmi, architecture: Option<&str>, config: &NicConfig) -> Result<Self, PlanError> {
+        let mut wishes = Self {
+            nics: Vec::new(),
+            notes: Vec::new(),
+            several_bindings: false,
+        };
+        let Some(binding) = binding::ours(vmi, config.binding_name.as_deref())? else {
+            return Ok(wishes);
+        };
+        let ours =
+            |found: &&crate::vmi::Interface| found.binding.as_deref() == Some(binding) && !found.is_absent();
+        let rules = nic::Rules::of(vmi, architecture, config)?;
+        for interface in vmi.interfaces.iter().filter(ours) {
+            wishes.nics.push(rules.wish(vmi, interface)?);
+        }
+        if wishes.nics.is_empty() {
+            return Ok(wishes);
+        }
+        wishes.notes.extend(rules.queues_cut());
+        wishes.several_bindings = vmi.binding_names().len() > 1;
+        if wishes.several_bindings {
+            let names = vmi.binding_names().into_iter().map(str::to_owned).collect();
+            wishes.notes.push(Note::SeveralBindings { names });
+        }
+        check_names(&wishes.nics)?;
+        Ok(wishes)
+    }
+
+    /// Decides everything. `others` are attachments of networks that are not ours; they get links too, because with
+    /// several sidecars it is a matter of luck whose directory a migrated domain names.
+    pub fn plan(
+        self,
+        vmi: &Vmi,
+        attachments: &Attachments,
+        others: &Attachments,
+        config: &NicConfig,
+    ) -> Result<Plan, PlanError> {
+        let Self {
+            nics: wishes,
+            mut notes,
+            several_bindings,
+        } = self;
+        let mut nics = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            let attachment = attachments
+                .get(&wish.network)
+                .ok_or_else(|| PlanError::Unresolved {
+                    network: wish.network.clone(),
+                })?;
+            notes.extend(note::host_specific(&wish.network, attachment));
+            let socket = socket_path(&wish, attachment, several_bindings, &config.layout)?;
+            nics.push(wish.complete(vmi, attachment, socket)?);
+        }
+        check_macs(vmi, &nics)?;
+        check_sockets(vmi, &nics, others)?;
+        let order = vmi.interfaces.iter().filter(|found| !found.is_absent());
+        Ok(Plan {
+            order: order.filter_map(|found| found.name.parse().ok()).collect(),
+            links: attachments
+                .iter()
+                .chain(others)
+                .map(|(network, found)| link(network, found))
+                .collect(),
+            nics,
+            notes,
+        })
+    }
+}
+
+fn link(network: &NetworkName, attachment: &Attachment) -> StableLink {
+    StableLink {
+        name: network.pod_interface(),
+        target: attachment.socket.parent(),
+    }
+}
+
+/// The path QEMU gets: the link and the socket's own file name.
+///
+/// One exception, decided from the VMI alone and so alike on both nodes of a migration: with several bindings the
+/// link's directory is a matter of luck, while a DRA driver's path below `<pod claim>/<request>/` is the same
+/// everywhere.
+fn socket_path(
+    wish: &Wish,
+    attachment: &Attachment,
+    several_bindings: bool,
+    layout: &Layout,
+) -> Result<SocketPath, PlanError> {
+    let path = match &wish.source {
+        NetworkSource::Claim(claim) if several_bindings && is_below(&attachment.socket, claim) => {
+            attachment.socket.clone()
+        }
+        _ => layout
+            .compute
+            .join(&wish.network.pod_interface())
+            .join(attachment.socket.file_name()),
+    };
+    SocketPath::try_from(path).map_err(|error| PlanError::SocketPath {
+        network: wish.network.clone(),
+        error,
+    })
+}
+
+fn is_below(socket: &ComputePath, claim: &crate::vmi::Claim) -> bool {
+    let end = format!("/{}/{}/{}", claim.pod_claim, claim.request, socket.file_name());
+    socket.as_str().ends_with(&end)
+}
+
+fn check_names(wishes: &[Wish]) -> Result<(), PlanError> {
+    for (index, wish) in wishes.iter().enumerate() {
+        if wishes[..index]
+            .iter()
+            .any(|earlier| earlier.network == wish.network)
+        {
+            return Err(PlanError::DuplicateInterface {
+                network: wish.network.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_macs(vmi: &Vmi, nics: &[Nic]) -> Result<(), PlanError> {
+    for (index, nic) in nics.iter().enumerate() {
+        let own = nics[..index]
+            .iter()
+            .find(|earlier| earlier.mac == nic.mac)
+            .map(|earlier| earlier.network.as_str());
+        let foreign = vmi
+            .interfaces
+            .iter()
+            .filter(|found| !found.is_absent())
+            .find(|found| {
+                let mac = found.mac_address.as_deref().and_then(|text| text.parse().ok());
+                mac == Some(nic.mac) && !nics.iter().any(|nic| nic.network.as_str() == found.name)
+            });
+        if let Some(other) = own.or(foreign.map(|found| found.name.as_str())) {
+            return Err(PlanError::DuplicateMac {
+                network: nic.network.clone(),
+                mac: nic.mac,
+                other: other.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_sockets(vmi: &Vmi, nics: &[Nic], others: &Attachments) -> Result<(), PlanError> {
+    let in_vmi = |network: &NetworkName| {
+        vmi.interfaces
+            .iter()
+            .any(|found| found.name == network.as_str() && !found.is_absent())
+    };
+    for (index, nic) in nics.iter().enumerate() {
+        let own = nics[..index]
+            .iter()
+            .map(|earlier| (&earlier.network, &earlier.device_socket));
+        let foreign = others
+            .iter()
+            .filter(|(network, _)| in_vmi(network))
+            .map(|(name, found)| (name, &found.socket));
+        if let Some((other, socket)) = own
+            .chain(foreign)
+            .find(|(_, socket)| **socket == nic.device_socket)
+        {
+            return Err(PlanError::DuplicateSocket {
+                network: nic.network.clone(),
+                path: socket.to_string(),
+                other: other.clone(),
+            });
+        }
+    }
+    Ok(())
+}

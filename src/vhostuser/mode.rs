@@ -1,0 +1,53 @@
+use std::{fmt, str::FromStr};
+
+use super::Quoted;
+
+/// Who creates the socket, in the meaning device-info and libvirt share: the role of the *guest's* side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SocketMode {
+    /// The guest (QEMU) listens, the switch connects. The default: it survives a restart of the switch.
+    Server,
+    /// The guest (QEMU) connects, the switch listens.
+    Client,
+}
+
+/// A socket mode that is neither `server` nor `client`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} is no socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)", Quoted(.0))]
+pub struct UnknownMode(pub String);
+
+impl SocketMode {
+    /// The word that device-info and libvirt use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+
+    /// Both ends in words, for logs and messages, because "client" alone is read both ways.
+    pub fn both_ends(self) -> &'static str {
+        match self {
+            Self::Server => "guest listens, switch connects",
+            Self::Client => "guest connects, switch listens",
+        }
+    }
+}
+
+impl FromStr for SocketMode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        match text {
+            "server" => Ok(Self::Server),
+            "client" => Ok(Self::Client),
+            _ => Err(UnknownMode(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for SocketMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
