@@ -1,11 +1,40 @@
-//! placeholder
+//! KubeVirt network binding plugin for vhost-user NICs: the sidecar `network-vhostuser-binding`.
+//!
+//! One direction of data flow, from the bytes of a hook call to the answer:
+//!
+//! ```text
+//!  OnDefineDomainParams                             network-info file / DRA metadata
+//!    │ vmi: bytes           │ domain_xml: bytes        │ wait and read              (IO)
+//!    ▼                      ▼                          ▼
+//!  vmi::Vmi             domain::Domain (spans)     attachment::Attachment, by network
+//!    └──────────┐           │            ┌─────────────┘
+//!               ▼           │            ▼
+//!               └──────► plan::Wishes::plan ──► plan::Plan                 pure, total
+//!                           │            │
+//!                   ┌───────┘            └──────┐
+//!                   ▼                           ▼
+//!         Domain::rewrite → bytes        symlink::ensure                          (IO)
+//!                   └───────┬───────────────────┘
+//!                           ▼
+//!                  OnDefineDomainResult
+//! ```
+//!
+//! Everything that can be refused is refused before the first effect. [`define`] is the pure path as one; the hook
+//! server ([`hooks`]) and `render` ([`commands`]) share it.
+
 pub mod attachment;
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod define;
 pub mod domain;
 pub mod downwardapi;
 pub mod dra;
+pub mod hooks;
+pub mod logging;
 pub mod plan;
 mod random;
+pub mod resolve;
 pub mod settings;
 mod source_file;
 pub mod symlink;

@@ -11,7 +11,7 @@ const DEFAULT_NAME: &str = "vhostuser";
 ///
 /// KubeVirt before 1.9 does not tell a sidecar its name. Several names and none of them `vhostuser` is refused:
 /// passing the domain through would boot a VM without its NIC.
-pub(super) fn ours<'v>(vmi: &'v Vmi, configured: Option<&'v str>) -> Result<Option<&'v str>, PlanError> {
+pub(super) fn ours<'a>(vmi: &'a Vmi, configured: Option<&'a str>) -> Result<Option<&'a str>, PlanError> {
     if configured.is_some() {
         return Ok(configured);
     }

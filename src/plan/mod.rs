@@ -18,7 +18,7 @@ use crate::{
     domain::Nic,
     symlink::StableLink,
     vhostuser::{ComputePath, NetworkName, SocketPath},
-    vmi::{NetworkSource, Vmi},
+    vmi::{Interface, NetworkSource, Vmi},
 };
 
 pub use error::PlanError;
@@ -36,6 +36,14 @@ pub struct Wishes {
     /// What is worth telling, though nothing is wrong.
     pub notes: Vec<Note>,
     several_bindings: bool,
+}
+
+/// The VMI's interfaces that are ours and not absent; none means that the domain is none of our business.
+pub fn our_interfaces<'v>(vmi: &'v Vmi, config: &NicConfig) -> Result<Vec<&'v Interface>, PlanError> {
+    let binding = binding::ours(vmi, config.binding_name.as_deref())?;
+    let ours =
+        |found: &&Interface| binding.is_some() && found.binding.as_deref() == binding && !found.is_absent();
+    Ok(vmi.interfaces.iter().filter(ours).collect())
 }
 
 /// What is to be: decided, not yet done.

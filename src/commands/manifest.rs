@@ -1,0 +1,37 @@
+//! A VMI as people have it: JSON or YAML, and often still inside a VirtualMachine.
+
+use serde_json::{Value, json};
+
+/// The JSON of the VMI that a manifest describes. Of a VirtualMachine it is the template, with the VM's name and
+/// namespace; what KubeVirt's webhooks would fill in is not there.
+pub(super) fn vmi_json(manifest: &[u8]) -> Result<Vec<u8>, String> {
+    if manifest.trim_ascii_start().starts_with(b"{") {
+        return match serde_json::from_slice::<Value>(manifest) {
+            Ok(value) if is_vm(&value) => Ok(of_vm(&value).to_string().into_bytes()),
+            // The hook's own words for what is no JSON.
+            _ => Ok(manifest.to_owned()),
+        };
+    }
+    let text =
+        std::str::from_utf8(manifest).map_err(|_| "it is neither JSON nor YAML: not UTF-8".to_owned())?;
+    let value: Value = serde_saphyr::from_str(text).map_err(|_| "it is neither JSON nor YAML".to_owned())?;
+    let value = if is_vm(&value) { of_vm(&value) } else { value };
+    Ok(value.to_string().into_bytes())
+}
+
+fn is_vm(value: &Value) -> bool {
+    value["kind"] == "VirtualMachine"
+}
+
+fn of_vm(vm: &Value) -> Value {
+    let template = &vm["spec"]["template"];
+    json!({
+        "kind": "VirtualMachineInstance",
+        "metadata": {
+            "name": vm["metadata"]["name"],
+            "namespace": vm["metadata"]["namespace"],
+            "annotations": template["metadata"]["annotations"],
+        },
+        "spec": template["spec"],
+    })
+}

@@ -1,0 +1,29 @@
+//! One file for each subcommand, and the exit codes they share.
+
+mod manifest;
+mod render;
+mod serve;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// What was asked for cannot be done; the reason is on standard error.
+const FAILED: u8 = 1;
+
+/// Wrong usage, or a file that cannot be read.
+const USAGE: u8 = 2;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        None => serve::run(cli.serve),
+        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Render(args)) => render::run(args),
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::from(code)
+}

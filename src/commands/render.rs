@@ -1,0 +1,122 @@
+//! `render`: the hook's answer, offline.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use similar::TextDiff;
+
+use super::{FAILED, USAGE, fail, manifest};
+use crate::{
+    cli::RenderArgs,
+    config::{NicConfig, Sources},
+    define::{self, Prepared},
+    plan::{Note, Plan},
+    resolve::{Resolved, resolve_now},
+    vmi::{NetworkSource, Vmi},
+};
+
+/// How a rendering ends that gives no answer.
+enum Failure {
+    Usage(String),
+    Refused(String),
+}
+
+pub(super) fn run(mut args: RenderArgs) -> ExitCode {
+    let nics = match args.check_nics() {
+        Ok(nics) => nics,
+        Err(error) => return fail(USAGE, &format!("error: {error}")),
+    };
+    match render(&args, &nics) {
+        Ok(output) => print(&output),
+        Err(Failure::Usage(message)) => fail(USAGE, &format!("error: {message}")),
+        Err(Failure::Refused(message)) => fail(FAILED, &message),
+    }
+}
+
+fn print(output: &[u8]) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(output).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // `render … | head` is no mistake.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, &format!("error: standard output: {error}")),
+    }
+}
+
+fn render(args: &RenderArgs, nics: &NicConfig) -> Result<Vec<u8>, Failure> {
+    let manifest = read("--vmi", &args.vmi)?;
+    let domain = read("--domain", &args.domain)?;
+    let json =
+        manifest::vmi_json(&manifest).map_err(|problem| Failure::Refused(format!("VMI: {problem}")))?;
+    let vmi = Vmi::parse(&json).map_err(refused)?;
+    let Some(prepared) = define::prepare(&vmi, &domain, nics).map_err(refused)? else {
+        return Ok(if args.diff { Vec::new() } else { domain });
+    };
+    let resolved = resolve(&prepared, args)?;
+    let defined = prepared
+        .define(&resolved.own, &resolved.others, nics)
+        .map_err(refused)?;
+    for note in notes(&defined.plan, &resolved) {
+        eprintln!("warning: {note}");
+    }
+    if args.diff {
+        Ok(diff(
+            &String::from_utf8_lossy(&domain),
+            &defined.xml,
+            &defined.plan,
+            nics,
+        )
+        .into_bytes())
+    } else {
+        Ok(defined.xml.into_bytes())
+    }
+}
+
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::Usage(format!("{flag} {}: {error}", path.display())))
+}
+
+fn refused(error: impl std::fmt::Display) -> Failure {
+    Failure::Refused(error.to_string())
+}
+
+fn resolve(prepared: &Prepared<'_>, args: &RenderArgs) -> Result<Resolved, Failure> {
+    for wish in &prepared.wishes.nics {
+        let (flag, given) = match wish.source {
+            NetworkSource::Claim(_) => ("--dra-dir", args.dra_dir.as_deref()),
+            _ => ("--network-info", args.network_info.as_deref()),
+        };
+        let Some(path) = given else {
+            return Err(Failure::Usage(format!("network '{}' needs {flag}", wish.network)));
+        };
+        fs::metadata(path).map_err(|error| Failure::Usage(format!("{flag} {}: {error}", path.display())))?;
+    }
+    let sources = Sources {
+        network_info: args.network_info.clone(),
+        dra_dir: args.dra_dir.clone(),
+        wait: Duration::ZERO,
+    };
+    resolve_now(prepared.vmi, &prepared.wishes.nics, &sources).map_err(refused)
+}
+
+fn notes<'a>(plan: &'a Plan, resolved: &'a Resolved) -> impl Iterator<Item = &'a Note> {
+    plan.notes.iter().chain(&resolved.notes)
+}
+
+fn diff(before: &str, after: &str, plan: &Plan, nics: &NicConfig) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let mut text = diff
+        .unified_diff()
+        .context_radius(3)
+        .header("domain before", "domain after")
+        .to_string();
+    for link in &plan.links {
+        text += &format!("link {}/{} -> {}\n", nics.layout.links, link.name, link.target);
+    }
+    text
+}

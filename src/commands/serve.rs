@@ -1,0 +1,45 @@
+//! `serve`: the sidecar.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tracing::{error, info, warn};
+
+use super::{FAILED, USAGE, fail};
+use crate::{
+    cli::ServeArgs,
+    hooks::{self, Ended, ServeConfig},
+    logging,
+};
+
+pub(super) fn run(args: ServeArgs) -> ExitCode {
+    let container_name = args.nics.container_name.clone().filter(|name| !name.is_empty());
+    let (config, logging) = match args.check() {
+        Ok(checked) => checked,
+        Err(error) => return fail(USAGE, &format!("error: {error}")),
+    };
+    logging::start(logging);
+    if let (Some(name), None) = (container_name, &config.container) {
+        warn!(%name, "this is not a container name of KubeVirt's ('hook-sidecar-<N>'): taking the volume for a flat one, as KubeVirt 1.5 and older mount it");
+    }
+    match serve(config) {
+        Ok(ended) => {
+            info!("ended: {ended}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// One thread: a sidecar of a VM with dedicated CPUs gets a fifth of one.
+fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(hooks::serve(config))
+}

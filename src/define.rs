@@ -1,0 +1,71 @@
+//! The pure path from a hook call's bytes to the domain that answers it. `OnDefineDomain` and `render` share it,
+//! which is what makes `render` worth trusting.
+
+use crate::{
+    config::NicConfig,
+    domain::{Domain, DomainError},
+    plan::{self, Attachments, Plan, PlanError, Wishes},
+    vmi::{Vmi, VmiError},
+};
+
+/// Why a domain cannot be defined.
+#[derive(Debug, thiserror::Error)]
+pub enum DefineError {
+    /// The VMI cannot be read.
+    #[error(transparent)]
+    Vmi(#[from] VmiError),
+    /// The NICs cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The domain cannot be edited.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+}
+
+/// A call that has something for us, read and checked as far as that goes without attachments.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    /// Who asks.
+    pub vmi: &'a Vmi,
+    /// The NICs that need attachments.
+    pub wishes: Wishes,
+    domain: Domain<'a>,
+}
+
+/// The answer, and what has to be done before it is given.
+#[derive(Debug)]
+pub struct Defined {
+    /// The rewritten domain.
+    pub xml: String,
+    /// The decisions behind it, with the links to make.
+    pub plan: Plan,
+}
+
+/// Reads the domain and the VMI's wishes. Nothing if no interface is ours: then the domain goes back as it came,
+/// not even looked at.
+pub fn prepare<'a>(
+    vmi: &'a Vmi,
+    domain_xml: &'a [u8],
+    config: &NicConfig,
+) -> Result<Option<Prepared<'a>>, DefineError> {
+    if plan::our_interfaces(vmi, config)?.is_empty() {
+        return Ok(None);
+    }
+    let domain = Domain::parse(domain_xml)?;
+    let wishes = Wishes::of(vmi, domain.architecture().as_deref(), config)?;
+    Ok(Some(Prepared { vmi, wishes, domain }))
+}
+
+impl Prepared<'_> {
+    /// Plans the NICs on their attachments and rewrites the domain.
+    pub fn define(
+        self,
+        attachments: &Attachments,
+        others: &Attachments,
+        config: &NicConfig,
+    ) -> Result<Defined, DefineError> {
+        let plan = self.wishes.plan(self.vmi, attachments, others, config)?;
+        let xml = self.domain.rewrite(&plan.nics, &plan.order)?;
+        Ok(Defined { xml, plan })
+    }
+}

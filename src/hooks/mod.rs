@@ -1,0 +1,33 @@
+//! KubeVirt's hook contract over gRPC: the only part that knows `tonic` and `prost`, that picks a status code, and
+//! that lives and dies with the pod.
+
+mod callbacks;
+mod info;
+mod launcher;
+mod life;
+mod memory;
+mod server;
+mod socket;
+mod status;
+
+pub use life::Ended;
+pub use server::{ServeConfig, serve};
+pub use socket::SocketError;
+
+/// Generated from `proto/hooks`; private, so that nothing else speaks the wire's types.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+mod proto {
+    pub mod info {
+        include!(concat!(env!("OUT_DIR"), "/server/kubevirt.hooks.info.rs"));
+    }
+    pub mod v1alpha3 {
+        include!(concat!(env!("OUT_DIR"), "/server/kubevirt.hooks.v1alpha3.rs"));
+    }
+}

@@ -1,0 +1,72 @@
+//! The server itself: everything ready first, then the socket, then serve until the VM is gone.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use tokio::{sync::oneshot, time::timeout};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+use tracing::{info, warn};
+
+use super::{
+    callbacks::CallbackService,
+    info::InfoService,
+    life::{Ended, Life},
+    proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
+    socket::HookSocket,
+};
+use crate::config::{ContainerName, NicConfig, Sources};
+
+/// The largest request that is decoded, in bytes. A VMI and its domain have less than 200 KiB; cloud-init data
+/// passes through `PreCloudInitIso`.
+const REQUEST_MAX: usize = 16 << 20;
+
+/// How long calls under way may take once the end has come.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// All that the hook server is started with.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where the hook socket goes, as this container sees it.
+    pub hook_dir: PathBuf,
+    /// Our container's name, where KubeVirt tells it (≥ 1.6).
+    pub container: Option<ContainerName>,
+    /// Where attachments are written down.
+    pub sources: Sources,
+    /// What NICs get.
+    pub nics: NicConfig,
+}
+
+/// Serves until the VM is gone.
+///
+/// # Errors
+/// When the socket cannot be bound, or the server ends by itself.
+pub async fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
+    let life = Arc::new(Life::default());
+    let callbacks = CallbackService::new(config.clone(), Arc::clone(&life));
+    let router = Server::builder()
+        .add_service(InfoServer::new(InfoService))
+        .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
+    let (stop, stopped) = oneshot::channel::<()>();
+
+    // Last: from the moment the name can be seen, `Info` must succeed.
+    let (socket, listener) = HookSocket::bind(&config.hook_dir, config.container.as_ref()).await?;
+    info!(socket = %socket.path().display(), version = env!("CARGO_PKG_VERSION"), "serving hooks");
+    let server = router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
+        let _ = stopped.await;
+    });
+    tokio::pin!(server);
+    let ended = tokio::select! {
+        result = &mut server => {
+            result.context("the hook server failed")?;
+            bail!("the hook server ended by itself");
+        }
+        ended = life.ended() => ended.context("signals cannot be received")?,
+    };
+    info!("ending: {ended}");
+    let _ = stop.send(());
+    if timeout(GRACE, server).await.is_err() {
+        warn!("a client kept its connection or a call open, ending all the same");
+    }
+    Ok(ended)
+}

@@ -1,0 +1,125 @@
+//! The hook socket: its name, and how to bind it so that nobody finds half a server.
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::process::geteuid;
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::{config::ContainerName, random};
+
+/// Why the hook socket cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// No such directory.
+    #[error(
+        "hook directory {0} does not exist: run this in a pod of KubeVirt, which mounts it, or name another with --hook-dir"
+    )]
+    NoDirectory(PathBuf),
+    /// No right to make a socket there.
+    #[error(
+        "hook directory {dir} cannot be written by user {user}: KubeVirt's volume belongs to group 107, so run as user and group 107"
+    )]
+    NotWritable {
+        /// The directory.
+        dir: PathBuf,
+        /// The effective user id.
+        user: u32,
+    },
+    /// Another process answers on the socket.
+    #[error(
+        "hook socket {0} is served by another process: end that one first, or set another CONTAINER_NAME"
+    )]
+    InUse(PathBuf),
+    /// Something that is not a socket has the name.
+    #[error("hook socket {0}: the name is taken by something that is not a socket: remove it")]
+    NotASocket(PathBuf),
+    /// Anything else.
+    #[error("hook socket {path}: {error}")]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+/// A bound hook socket; its file goes when it is dropped, unless somebody else's has taken the place.
+#[derive(Debug)]
+pub(super) struct HookSocket {
+    path: PathBuf,
+    inode: Option<u64>,
+}
+
+/// The name must be unique in the whole pod: virt-launcher knows a socket by its bare file name, and two of one
+/// name would count as one until the launcher gives up.
+fn file_name(container: Option<&ContainerName>) -> io::Result<String> {
+    match container {
+        Some(name) => Ok(format!("vhostuser-{}.sock", name.as_str())),
+        None => Ok(format!("vhostuser-{}.sock", random::hex8()?)),
+    }
+}
+
+impl HookSocket {
+    /// Binds and listens back to back, in the place where virt-launcher looks: it would find a temporary name as a
+    /// second socket. Only a dead predecessor's socket is removed.
+    pub(super) async fn bind(
+        dir: &Path,
+        container: Option<&ContainerName>,
+    ) -> Result<(Self, UnixListener), SocketError> {
+        if !dir.is_dir() {
+            return Err(SocketError::NoDirectory(dir.to_owned()));
+        }
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |error| SocketError::Io { path, error }
+        };
+        let path = dir.join(file_name(container).map_err(fail(dir))?);
+        remove_stale(&path).await?;
+        let listener = UnixListener::bind(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => SocketError::NotWritable {
+                dir: dir.to_owned(),
+                user: geteuid().as_raw(),
+            },
+            _ => fail(&path)(error),
+        })?;
+        let inode = fs::symlink_metadata(&path).ok().map(|meta| meta.ino());
+        Ok((Self { path, inode }, listener))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for HookSocket {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path).ok().map(|meta| meta.ino());
+        if ours.is_some() && ours == self.inode {
+            // The pod's volume goes with the pod; a socket left behind is found dead by the next process.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+async fn remove_stale(path: &Path) -> Result<(), SocketError> {
+    let fail = |error| SocketError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(fail(error)),
+        Ok(meta) if !meta.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_owned())),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(fail),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(fail(error)),
+        Ok(_) => Err(SocketError::InUse(path.to_owned())),
+    }
+}
