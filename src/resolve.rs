@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     attachment::{Attachment, AttachmentError, NotReady, Problem},
     config::Sources,
-    downwardapi::{self, NetworkInfo},
+    downwardapi::{self, NetworkInfo, Others},
     dra,
     plan::{Attachments, Note, Wish},
     vhostuser::NetworkName,
@@ -35,7 +35,7 @@ pub enum ResolveError {
     #[error("{error} after {}s: {}{}", .waited.as_secs_f64(), remedy(.error, *.claim), target_hint(*.migrating, *.claim))]
     TimeOver {
         /// What is missing.
-        error: AttachmentError,
+        error: Box<AttachmentError>,
         /// How long was waited.
         waited: Duration,
         /// The network is a DRA claim.
@@ -45,7 +45,7 @@ pub enum ResolveError {
     },
     /// There and wrong, or not readable.
     #[error(transparent)]
-    Refused(AttachmentError),
+    Refused(Box<AttachmentError>),
 }
 
 /// Looks until every wish has its attachment, at most `sources.wait`. Errors that waiting cannot mend end it at once.
@@ -55,7 +55,7 @@ pub async fn resolve(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Re
         match look(vmi, wishes, sources) {
             Ok(resolved) => return Ok(resolved),
             Err(error) if !matches!(error.problem, Problem::NotReady(_)) => {
-                return Err(ResolveError::Refused(error));
+                return Err(ResolveError::Refused(error.into()));
             }
             Err(error) if Instant::now() >= deadline => {
                 return Err(time_over(vmi, wishes, error, sources.wait));
@@ -69,7 +69,7 @@ pub async fn resolve(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Re
 pub fn resolve_now(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, ResolveError> {
     look(vmi, wishes, sources).map_err(|error| match error.problem {
         Problem::NotReady(_) => time_over(vmi, wishes, error, Duration::ZERO),
-        _ => ResolveError::Refused(error),
+        _ => ResolveError::Refused(error.into()),
     })
 }
 
@@ -78,7 +78,7 @@ fn time_over(vmi: &Vmi, wishes: &[Wish], error: AttachmentError, waited: Duratio
         .iter()
         .any(|wish| wish.network == error.network && matches!(wish.source, NetworkSource::Claim(_)));
     ResolveError::TimeOver {
-        error,
+        error: error.into(),
         waited,
         claim,
         migrating: vmi.migrating,
@@ -148,9 +148,9 @@ fn read_claim(network: &NetworkName, claim: &Claim, dra_dir: &Path) -> Result<At
 }
 
 fn add_listed_others(resolved: &mut Resolved, info: &NetworkInfo, own: &[NetworkName]) {
-    let (good, bad) = info.others(own);
-    resolved.others.extend(good);
-    let skipped = bad.into_iter().map(|(network, why)| Note::OtherSkipped {
+    let Others { usable, unusable } = info.others(own);
+    resolved.others.extend(usable);
+    let skipped = unusable.into_iter().map(|(network, why)| Note::OtherSkipped {
         network,
         reason: why.to_string(),
     });

@@ -220,12 +220,12 @@ mod tests {
         let (config, logging) = check(&[]).unwrap();
         assert_eq!(config.hook_dir.to_str(), Some("/var/run/kubevirt-hooks"));
         assert_eq!(
-            config.sources.network_info.to_str(),
-            Some("/etc/podinfo/network-info")
+            config.sources.network_info.as_deref(),
+            Some("/etc/podinfo/network-info".as_ref())
         );
         assert_eq!(
             config.sources.dra_dir.as_deref(),
-            Some("/var/run/kubernetes.io/dra-device-attributes")
+            Some("/var/run/kubernetes.io/dra-device-attributes".as_ref())
         );
         assert_eq!(config.sources.wait, Duration::from_secs(8));
         assert_eq!(

@@ -20,6 +20,15 @@ pub struct NetworkInfo {
     file: String,
 }
 
+/// Networks of the file that are not ours.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// Those with a vhost-user device.
+    pub usable: Vec<(NetworkName, Attachment)>,
+    /// Those whose vhost-user device cannot be used, and why.
+    pub unusable: Vec<(String, Refusal)>,
+}
+
 /// Reads the file once; waiting is the caller's. `Err` of the inner result means that it may still come.
 pub fn read(path: &Path) -> io::Result<Result<NetworkInfo, NotReady>> {
     let bytes = source_file::read(path)?;
@@ -61,10 +70,9 @@ impl NetworkInfo {
         }
     }
 
-    /// Every other network with a usable vhost-user device, and the names of those whose device is vhost-user and
-    /// unusable. Networks with another kind of device are of no interest.
-    pub fn others(&self, own: &[NetworkName]) -> (Vec<(NetworkName, Attachment)>, Vec<(String, Refusal)>) {
-        let (mut good, mut bad) = (Vec::new(), Vec::new());
+    /// Every other network with a vhost-user device. Networks with another kind of device are of no interest.
+    pub fn others(&self, own: &[NetworkName]) -> Others {
+        let mut others = Others::default();
         for entry in &self.entries {
             let Some(name) = name_of(entry) else { continue };
             if own.iter().any(|network| network.as_str() == name) {
@@ -74,12 +82,12 @@ impl NetworkInfo {
                 continue;
             };
             match self.read_entry(entry) {
-                Ok(attachment) => good.push((network, attachment)),
+                Ok(attachment) => others.usable.push((network, attachment)),
                 Err(Refusal::NoDeviceInfo | Refusal::NotVhostUser(_)) => {}
-                Err(refusal) => bad.push((name.to_owned(), refusal)),
+                Err(refusal) => others.unusable.push((name.to_owned(), refusal)),
             }
         }
-        (good, bad)
+        others
     }
 
     fn read_entry(&self, entry: &Value) -> Result<Attachment, Refusal> {
@@ -264,13 +272,13 @@ mod tests {
             {"network":"../x","deviceInfo":{"type":"vhost-user","vhost-user":{"path":"/run/x/vhost.sock"}}},
             {"network":"pci","deviceInfo":{"type":"pci"}}, {"network":"bare"}, {"network":1}, 7]}"#;
         let info = NetworkInfo::parse(json.as_bytes(), "f").unwrap();
-        let (good, bad) = info.others(&["own".parse().unwrap()]);
+        let Others { usable, unusable } = info.others(&["own".parse().unwrap()]);
         assert_eq!(
-            good.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            usable.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
             ["good"]
         );
         assert_eq!(
-            bad.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            unusable.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
             ["bad"]
         );
     }
