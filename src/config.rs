@@ -80,15 +80,8 @@ impl Layout {
     /// The layout that a container name (or its absence) stands for.
     pub fn new(hook_dir: PathBuf, compute_hook_dir: &ComputePath, container: Option<&ContainerName>) -> Self {
         let name = container.map_or(FLAT_CONTAINER, ContainerName::as_str);
-        let below: &[&str] = if container.is_some() {
-            &[USERDATA]
-        } else {
-            &[FLAT_CONTAINER, USERDATA]
-        };
-        Self {
-            links: LinkDir::new(hook_dir, below),
-            compute: compute_hook_dir.join(name).join(USERDATA),
-        }
+        let below: &[&str] = if container.is_some() { &[USERDATA] } else { &[FLAT_CONTAINER, USERDATA] };
+        Self { links: LinkDir::new(hook_dir, below), compute: compute_hook_dir.join(name).join(USERDATA) }
     }
 }
 
@@ -101,14 +94,8 @@ mod tests {
         for good in ["hook-sidecar-0", "hook-sidecar-12"] {
             assert_eq!(ContainerName::parse(good).unwrap().as_str(), good);
         }
-        for bad in [
-            "",
-            "compute",
-            "hook-sidecar-",
-            "hook-sidecar-x",
-            "hook-sidecar-0/..",
-            "hook-sidecar-+1",
-        ] {
+        for bad in ["", "compute", "hook-sidecar-", "hook-sidecar-x", "hook-sidecar-0/..", "hook-sidecar-+1"]
+        {
             assert_eq!(ContainerName::parse(bad), None, "{bad}");
         }
     }

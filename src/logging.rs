@@ -28,11 +28,7 @@ pub fn start(logging: Logging) {
         .with_max_level(logging.level);
     // Only a second call could fail.
     let _ = match logging.format {
-        Format::Json => subscriber
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .try_init(),
+        Format::Json => subscriber.json().flatten_event(true).with_span_list(false).try_init(),
         Format::Text => subscriber.with_ansi(false).try_init(),
     };
 }

@@ -77,12 +77,7 @@ fn time_over(vmi: &Vmi, wishes: &[Wish], error: AttachmentError, waited: Duratio
     let claim = wishes
         .iter()
         .any(|wish| wish.network == error.network && matches!(wish.source, NetworkSource::Claim(_)));
-    ResolveError::TimeOver {
-        error: error.into(),
-        waited,
-        claim,
-        migrating: vmi.migrating,
-    }
+    ResolveError::TimeOver { error: error.into(), waited, claim, migrating: vmi.migrating }
 }
 
 fn look(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, AttachmentError> {
@@ -104,9 +99,7 @@ fn look(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, Attac
         let path = named(first, sources.network_info.as_deref(), "network-info")?;
         let info = read_network_info(first, path)?;
         for network in multus {
-            resolved
-                .own
-                .insert(network.clone(), from_network_info(network, &info, path)?);
+            resolved.own.insert(network.clone(), from_network_info(network, &info, path)?);
         }
         add_listed_others(&mut resolved, &info, &own);
     }
@@ -150,24 +143,17 @@ fn read_claim(network: &NetworkName, claim: &Claim, dra_dir: &Path) -> Result<At
 fn add_listed_others(resolved: &mut Resolved, info: &NetworkInfo, own: &[NetworkName]) {
     let Others { usable, unusable } = info.others(own);
     resolved.others.extend(usable);
-    let skipped = unusable.into_iter().map(|(network, why)| Note::OtherSkipped {
-        network,
-        reason: why.to_string(),
-    });
+    let skipped =
+        unusable.into_iter().map(|(network, why)| Note::OtherSkipped { network, reason: why.to_string() });
     resolved.notes.extend(skipped);
 }
 
 /// Claims of the VMI's other binding-plugin NICs, where this container sees their metadata.
 fn add_claimed_others(resolved: &mut Resolved, vmi: &Vmi, own: &[NetworkName], dra_dir: &Path) {
-    for interface in vmi
-        .interfaces
-        .iter()
-        .filter(|found| found.binding.is_some() && !found.is_absent())
-    {
-        let (Ok(network), Some(NetworkSource::Claim(claim))) = (
-            interface.name.parse(),
-            vmi.network(&interface.name).map(|found| &found.source),
-        ) else {
+    for interface in vmi.interfaces.iter().filter(|found| found.binding.is_some() && !found.is_absent()) {
+        let (Ok(network), Some(NetworkSource::Claim(claim))) =
+            (interface.name.parse(), vmi.network(&interface.name).map(|found| &found.source))
+        else {
             continue;
         };
         if own.contains(&network) {
@@ -175,24 +161,16 @@ fn add_claimed_others(resolved: &mut Resolved, vmi: &Vmi, own: &[NetworkName], d
         }
         match read_claim(&network, claim, dra_dir) {
             Ok(attachment) => drop(resolved.others.insert(network, attachment)),
-            Err(AttachmentError {
-                problem: Problem::NotReady(_),
-                ..
-            }) => {}
-            Err(error) => resolved.notes.push(Note::OtherSkipped {
-                network: network.to_string(),
-                reason: error.problem.to_string(),
-            }),
+            Err(AttachmentError { problem: Problem::NotReady(_), .. }) => {}
+            Err(error) => resolved
+                .notes
+                .push(Note::OtherSkipped { network: network.to_string(), reason: error.problem.to_string() }),
         }
     }
 }
 
 fn fail(network: &NetworkName, file: &Path, problem: Problem) -> AttachmentError {
-    AttachmentError {
-        network: network.clone(),
-        file: file.display().to_string(),
-        problem,
-    }
+    AttachmentError { network: network.clone(), file: file.display().to_string(), problem }
 }
 
 fn remedy(error: &AttachmentError, claim: bool) -> &'static str {

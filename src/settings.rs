@@ -16,10 +16,7 @@ pub const RECONNECT_TIMEOUT_MAX: u32 = 3600;
 
 /// Each setting's name with what it takes.
 const KNOWN: [(&str, &str); 6] = [
-    (
-        "queue-pairs",
-        "a whole number of queue pairs from 1 to the sidecar's --max-queue-pairs",
-    ),
+    ("queue-pairs", "a whole number of queue pairs from 1 to the sidecar's --max-queue-pairs"),
     ("rx-queue-size", "256, 512 or 1024 descriptors"),
     ("tx-queue-size", "256, 512 or 1024 descriptors"),
     ("mtu", "a whole number of bytes from 68 to 65535"),
@@ -104,13 +101,9 @@ impl Annotations {
 
     /// The settings of one NIC: its own first, then those for all.
     pub fn of(&self, interface: &str) -> Settings {
-        let own = self
-            .0
-            .iter()
-            .filter(|(name, _)| name.as_deref() == Some(interface));
+        let own = self.0.iter().filter(|(name, _)| name.as_deref() == Some(interface));
         let all = self.0.iter().filter(|(name, _)| name.is_none());
-        own.chain(all)
-            .fold(Settings::default(), |first, (_, next)| first.or(*next))
+        own.chain(all).fold(Settings::default(), |first, (_, next)| first.or(*next))
     }
 }
 
@@ -129,9 +122,7 @@ impl Settings {
 
 fn parse(annotation: &str, setting: &str, value: &str, max: QueuePairs) -> Result<Settings, SettingError> {
     let Some((_, takes)) = KNOWN.iter().find(|(name, _)| *name == setting) else {
-        return Err(SettingError::Unknown {
-            annotation: annotation.to_owned(),
-        });
+        return Err(SettingError::Unknown { annotation: annotation.to_owned() });
     };
     parse_value(setting, value, max).ok_or_else(|| SettingError::BadValue {
         annotation: annotation.to_owned(),
@@ -145,34 +136,16 @@ fn parse_value(setting: &str, value: &str, max: QueuePairs) -> Option<Settings> 
     Some(match setting {
         "queue-pairs" => {
             let pairs = QueuePairs::new(whole(value)?).filter(|pairs| *pairs <= max)?;
-            Settings {
-                queue_pairs: Some(pairs),
-                ..none
-            }
+            Settings { queue_pairs: Some(pairs), ..none }
         }
-        "rx-queue-size" => Settings {
-            rx_queue_size: Some(ring(value)?),
-            ..none
-        },
-        "tx-queue-size" => Settings {
-            tx_queue_size: Some(ring(value)?),
-            ..none
-        },
+        "rx-queue-size" => Settings { rx_queue_size: Some(ring(value)?), ..none },
+        "tx-queue-size" => Settings { tx_queue_size: Some(ring(value)?), ..none },
         "mtu" => {
             let mtu = i64::try_from(whole(value)?).ok()?;
-            Settings {
-                mtu: Some(Mtu::try_from(mtu).ok()?),
-                ..none
-            }
+            Settings { mtu: Some(Mtu::try_from(mtu).ok()?), ..none }
         }
-        "reconnect-timeout" => Settings {
-            reconnect_timeout: Some(reconnect_timeout(value)?),
-            ..none
-        },
-        "target-dev" => Settings {
-            target_dev: Some(value.parse().ok()?),
-            ..none
-        },
+        "reconnect-timeout" => Settings { reconnect_timeout: Some(reconnect_timeout(value)?), ..none },
+        "target-dev" => Settings { target_dev: Some(value.parse().ok()?), ..none },
         _ => return None,
     })
 }
@@ -188,9 +161,7 @@ pub(crate) fn ring(text: &str) -> Option<RingSize> {
 }
 
 pub(crate) fn reconnect_timeout(text: &str) -> Option<NonZeroU32> {
-    let seconds = u32::try_from(whole(text)?)
-        .ok()
-        .filter(|seconds| *seconds <= RECONNECT_TIMEOUT_MAX)?;
+    let seconds = u32::try_from(whole(text)?).ok().filter(|seconds| *seconds <= RECONNECT_TIMEOUT_MAX)?;
     NonZeroU32::new(seconds)
 }
 
@@ -236,11 +207,7 @@ mod tests {
             target_dev: Some(true),
         };
         assert_eq!(annotations.of("net1"), expected);
-        let other = Settings {
-            rx_queue_size: None,
-            mtu: Mtu::try_from(9000).ok(),
-            ..expected
-        };
+        let other = Settings { rx_queue_size: None, mtu: Mtu::try_from(9000).ok(), ..expected };
         assert_eq!(annotations.of("net2"), other);
     }
 

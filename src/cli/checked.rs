@@ -56,30 +56,13 @@ impl Check {
 impl ServeArgs {
     /// Checks every flag.
     pub fn check(self) -> Result<(ServeConfig, Logging), BadSettings> {
-        let Self {
-            network_info,
-            dra_dir,
-            wait,
-            log_format,
-            log_level,
-            nics,
-        } = self;
+        let Self { network_info, dra_dir, wait, log_format, log_level, nics } = self;
         let mut check = Check::default();
         let hook_dir = nics.hook_dir.clone();
         let container = container_name(&nics);
         let nics = nics.check(&mut check);
-        let wait = check.value(
-            "wait",
-            &wait,
-            parse_wait(&wait),
-            "a time like '500ms' or '8s', at most 8s",
-        );
-        let format = check.value(
-            "log-format",
-            &log_format,
-            parse_format(&log_format),
-            "json or text",
-        );
+        let wait = check.value("wait", &wait, parse_wait(&wait), "a time like '500ms' or '8s', at most 8s");
+        let format = check.value("log-format", &log_format, parse_format(&log_format), "json or text");
         let level = check.value(
             "log-level",
             &log_level,
@@ -87,24 +70,9 @@ impl ServeArgs {
             "error, warn, info, debug or trace",
         );
         let value = (|| {
-            let sources = Sources {
-                network_info: Some(network_info),
-                dra_dir: Some(dra_dir),
-                wait: wait?,
-            };
-            let logging = Logging {
-                format: format?,
-                level: level?,
-            };
-            Some((
-                ServeConfig {
-                    hook_dir,
-                    container,
-                    sources,
-                    nics: nics?,
-                },
-                logging,
-            ))
+            let sources = Sources { network_info: Some(network_info), dra_dir: Some(dra_dir), wait: wait? };
+            let logging = Logging { format: format?, level: level? };
+            Some((ServeConfig { hook_dir, container, sources, nics: nics? }, logging))
         })();
         check.finish(value)
     }
@@ -139,31 +107,19 @@ impl NicArgs {
         } = self;
         let rings = "256, 512 or 1024 descriptors";
         let directory = hook_dir.is_absolute().then_some(());
-        let directory = check.value(
-            "hook-dir",
-            &hook_dir.display().to_string(),
-            directory,
-            "an absolute path",
-        );
+        let directory =
+            check.value("hook-dir", &hook_dir.display().to_string(), directory, "an absolute path");
         let compute = ComputePath::directory(compute_hook_dir).ok();
-        let compute = check.value(
-            "compute-hook-dir",
-            compute_hook_dir,
-            compute,
-            "an absolute path without '..'",
-        );
+        let compute =
+            check.value("compute-hook-dir", compute_hook_dir, compute, "an absolute path without '..'");
         let rx = check.value("rx-queue-size", rx_queue_size, ring(rx_queue_size), rings);
         let tx = check.value("tx-queue-size", tx_queue_size, ring(tx_queue_size), rings);
         let pairs = whole(max_queue_pairs).and_then(QueuePairs::new);
         let pairs_take = format!("a whole number of queue pairs from 1 to {DPDK_MAX_QUEUE_PAIRS}");
         let pairs = check.value("max-queue-pairs", max_queue_pairs, pairs, &pairs_take);
         let seconds_take = format!("a whole number of seconds from 1 to {RECONNECT_TIMEOUT_MAX}");
-        let seconds = check.value(
-            "reconnect-timeout",
-            reconnect,
-            reconnect_timeout(reconnect),
-            &seconds_take,
-        );
+        let seconds =
+            check.value("reconnect-timeout", reconnect, reconnect_timeout(reconnect), &seconds_take);
         let target_dev = check.value("target-dev", target_dev, target_dev.parse().ok(), "true or false");
         directory?;
         Some(NicConfig {
@@ -209,9 +165,7 @@ mod tests {
 
     fn check(flags: &[&str]) -> Result<(ServeConfig, Logging), String> {
         let cli = Cli::try_parse_from(["x", "serve"].iter().chain(flags)).unwrap();
-        let Some(Command::Serve(serve)) = cli.command else {
-            panic!("not serve")
-        };
+        let Some(Command::Serve(serve)) = cli.command else { panic!("not serve") };
         serve.check().map_err(|error| error.to_string())
     }
 
@@ -219,50 +173,26 @@ mod tests {
     fn the_defaults_are_those_of_a_real_sidecar() {
         let (config, logging) = check(&[]).unwrap();
         assert_eq!(config.hook_dir.to_str(), Some("/var/run/kubevirt-hooks"));
-        assert_eq!(
-            config.sources.network_info.as_deref(),
-            Some("/etc/podinfo/network-info".as_ref())
-        );
+        assert_eq!(config.sources.network_info.as_deref(), Some("/etc/podinfo/network-info".as_ref()));
         assert_eq!(
             config.sources.dra_dir.as_deref(),
             Some("/var/run/kubernetes.io/dra-device-attributes".as_ref())
         );
         assert_eq!(config.sources.wait, Duration::from_secs(8));
-        assert_eq!(
-            config.nics.layout.compute.as_str(),
-            "/var/run/kubevirt-hooks/hook-sidecar-0/userdata"
-        );
-        assert_eq!(
-            config.nics.layout.links.to_string(),
-            "/var/run/kubevirt-hooks/hook-sidecar-0/userdata"
-        );
+        assert_eq!(config.nics.layout.compute.as_str(), "/var/run/kubevirt-hooks/hook-sidecar-0/userdata");
+        assert_eq!(config.nics.layout.links.to_string(), "/var/run/kubevirt-hooks/hook-sidecar-0/userdata");
         assert_eq!(config.nics.max_queue_pairs, QueuePairs::MAX);
         assert!(!config.nics.target_dev);
-        assert_eq!(
-            logging,
-            Logging {
-                format: Format::Json,
-                level: tracing::Level::INFO
-            }
-        );
+        assert_eq!(logging, Logging { format: Format::Json, level: tracing::Level::INFO });
     }
 
     #[test]
     fn a_container_name_stands_for_its_own_part_of_the_volume() {
         let (config, _) = check(&["--container-name", "hook-sidecar-3"]).unwrap();
-        assert_eq!(
-            config.nics.layout.compute.as_str(),
-            "/var/run/kubevirt-hooks/hook-sidecar-3/userdata"
-        );
-        assert_eq!(
-            config.nics.layout.links.to_string(),
-            "/var/run/kubevirt-hooks/userdata"
-        );
+        assert_eq!(config.nics.layout.compute.as_str(), "/var/run/kubevirt-hooks/hook-sidecar-3/userdata");
+        assert_eq!(config.nics.layout.links.to_string(), "/var/run/kubevirt-hooks/userdata");
         let (config, _) = check(&["--container-name", "compute"]).unwrap();
-        assert_eq!(
-            config.nics.layout.compute.as_str(),
-            "/var/run/kubevirt-hooks/hook-sidecar-0/userdata"
-        );
+        assert_eq!(config.nics.layout.compute.as_str(), "/var/run/kubevirt-hooks/hook-sidecar-0/userdata");
     }
 
     #[test]

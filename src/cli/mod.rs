@@ -65,20 +65,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", env = "VHOSTUSER_WAIT", default_value = "8s")]
     pub wait: String,
     /// json or text, on standard error
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "VHOSTUSER_LOG_FORMAT",
-        default_value = "json"
-    )]
+    #[arg(long, value_name = "FORMAT", env = "VHOSTUSER_LOG_FORMAT", default_value = "json")]
     pub log_format: String,
     /// error, warn, info, debug or trace
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        env = "VHOSTUSER_LOG_LEVEL",
-        default_value = "info"
-    )]
+    #[arg(long, value_name = "LEVEL", env = "VHOSTUSER_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
     /// What NICs get.
     #[command(flatten)]
@@ -112,12 +102,7 @@ pub struct RenderArgs {
 #[derive(Debug, Args)]
 pub struct NicArgs {
     /// The directory for hook sockets and links, as this container sees it
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "VHOSTUSER_HOOK_DIR",
-        default_value = "/var/run/kubevirt-hooks"
-    )]
+    #[arg(long, value_name = "DIR", env = "VHOSTUSER_HOOK_DIR", default_value = "/var/run/kubevirt-hooks")]
     pub hook_dir: PathBuf,
     /// The root of the same volume as the compute container sees it; '/<container name>', else '/hook-sidecar-0', is appended
     #[arg(
@@ -134,36 +119,16 @@ pub struct NicArgs {
     #[arg(long, value_name = "NAME", env = "CONTAINER_NAME")]
     pub container_name: Option<String>,
     /// Descriptors in each receive ring: 256, 512 or 1024
-    #[arg(
-        long,
-        value_name = "N",
-        env = "VHOSTUSER_RX_QUEUE_SIZE",
-        default_value = "1024"
-    )]
+    #[arg(long, value_name = "N", env = "VHOSTUSER_RX_QUEUE_SIZE", default_value = "1024")]
     pub rx_queue_size: String,
     /// Descriptors in each transmit ring: 256, 512 or 1024
-    #[arg(
-        long,
-        value_name = "N",
-        env = "VHOSTUSER_TX_QUEUE_SIZE",
-        default_value = "1024"
-    )]
+    #[arg(long, value_name = "N", env = "VHOSTUSER_TX_QUEUE_SIZE", default_value = "1024")]
     pub tx_queue_size: String,
     /// The most queue pairs of a multiqueue NIC, 1 to 128
-    #[arg(
-        long,
-        value_name = "N",
-        env = "VHOSTUSER_MAX_QUEUE_PAIRS",
-        default_value = "128"
-    )]
+    #[arg(long, value_name = "N", env = "VHOSTUSER_MAX_QUEUE_PAIRS", default_value = "128")]
     pub max_queue_pairs: String,
     /// Whole seconds between QEMU's attempts to connect, in client mode
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        env = "VHOSTUSER_RECONNECT_TIMEOUT",
-        default_value = "1"
-    )]
+    #[arg(long, value_name = "SECONDS", env = "VHOSTUSER_RECONNECT_TIMEOUT", default_value = "1")]
     pub reconnect_timeout: String,
     /// Name each NIC after its pod interface (<target dev>); libvirt then logs two errors at each statistics poll
     #[arg(long, value_name = "BOOL", env = "VHOSTUSER_TARGET_DEV", num_args = 0..=1, require_equals = true,

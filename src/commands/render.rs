@@ -58,20 +58,12 @@ fn render(args: &RenderArgs, nics: &NicConfig) -> Result<Vec<u8>, Failure> {
         return Ok(if args.diff { Vec::new() } else { domain });
     };
     let resolved = resolve(&prepared, args)?;
-    let defined = prepared
-        .define(&resolved.own, &resolved.others, nics)
-        .map_err(refused)?;
+    let defined = prepared.define(&resolved.own, &resolved.others, nics).map_err(refused)?;
     for note in notes(&defined.plan, &resolved) {
         eprintln!("warning: {note}");
     }
     if args.diff {
-        Ok(diff(
-            &String::from_utf8_lossy(&domain),
-            &defined.xml,
-            &defined.plan,
-            nics,
-        )
-        .into_bytes())
+        Ok(diff(&String::from_utf8_lossy(&domain), &defined.xml, &defined.plan, nics).into_bytes())
     } else {
         Ok(defined.xml.into_bytes())
     }
@@ -110,11 +102,7 @@ fn notes<'a>(plan: &'a Plan, resolved: &'a Resolved) -> impl Iterator<Item = &'a
 
 fn diff(before: &str, after: &str, plan: &Plan, nics: &NicConfig) -> String {
     let diff = TextDiff::from_lines(before, after);
-    let mut text = diff
-        .unified_diff()
-        .context_radius(3)
-        .header("domain before", "domain after")
-        .to_string();
+    let mut text = diff.unified_diff().context_radius(3).header("domain before", "domain after").to_string();
     for link in &plan.links {
         text += &format!("link {}/{} -> {}\n", nics.layout.links, link.name, link.target);
     }

@@ -12,9 +12,7 @@ pub(super) fn answer(xml: &str, nics: &[Nic]) -> Result<(), DomainError> {
     for nic in nics {
         let once = interface::check_conflicts(&domain, std::slice::from_ref(nic)).is_ok();
         if !once || !stands_as_wanted(&domain, nic) {
-            return Err(DomainError::BadResult(
-                "a NIC is missing, doubled or not as planned",
-            ));
+            return Err(DomainError::BadResult("a NIC is missing, doubled or not as planned"));
         }
         if !qemu_override::has_exactly(&domain, nic) {
             return Err(DomainError::BadResult("a NIC has another MTU than planned"));
@@ -26,10 +24,7 @@ pub(super) fn answer(xml: &str, nics: &[Nic]) -> Result<(), DomainError> {
 fn stands_as_wanted(domain: &Domain<'_>, nic: &Nic) -> bool {
     let alias = nic.network.alias();
     let mut own = domain.devices().children_named("interface").filter(|interface| {
-        interface
-            .child("alias")
-            .and_then(|found| found.attribute("name"))
-            .is_some_and(|found| found == alias)
+        interface.child("alias").and_then(|found| found.attribute("name")).is_some_and(|found| found == alias)
     });
     let (Some(interface), None) = (own.next(), own.next()) else {
         return false;

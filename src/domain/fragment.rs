@@ -52,20 +52,12 @@ pub(super) fn interface(nic: &Nic, kept_address: Option<&str>) -> String {
 
 fn source(xml: &mut String, nic: &Nic) {
     let path = nic.socket.as_str();
-    open(
-        xml,
-        "source",
-        &[("type", &"unix"), ("path", &path), ("mode", &nic.mode)],
-    );
+    open(xml, "source", &[("type", &"unix"), ("path", &path), ("mode", &nic.mode)]);
     match nic.mode {
         SocketMode::Server => xml.push_str("/>"),
         SocketMode::Client => {
             xml.push('>');
-            element(
-                xml,
-                "reconnect",
-                &[("enabled", &"yes"), ("timeout", &nic.reconnect_timeout)],
-            );
+            element(xml, "reconnect", &[("enabled", &"yes"), ("timeout", &nic.reconnect_timeout)]);
             xml.push_str("</source>");
         }
     }

@@ -1,6 +1,6 @@
 //! Where our NICs go, and what may not already be there.
 
-use super::{Domain, DomainError, fragment, nic::Nic, splice::Edit, xml::Node};
+use super::{Domain, DomainError, document::Node, fragment, nic::Nic, splice::Edit};
 use crate::vhostuser::{ComputePath, MacAddr, NetworkName};
 
 /// Edits that leave each NIC in the domain exactly once, in the VMI's order.
@@ -22,11 +22,7 @@ pub(super) fn edits(domain: &Domain<'_>, nics: &[Nic], order: &[NetworkName]) ->
         let xml = fragment::interface(nic, None);
         match groups.iter_mut().find(|group| group.anchor.is_same(anchor)) {
             Some(group) => group.add(nic, xml),
-            None => groups.push(Group {
-                anchor,
-                networks: vec![&nic.network],
-                fragments: vec![xml],
-            }),
+            None => groups.push(Group { anchor, networks: vec![&nic.network], fragments: vec![xml] }),
         }
     }
     edits.extend(groups.iter().map(|group| group.edit(domain)));
@@ -63,10 +59,7 @@ fn anchor<'d>(
     network: &NetworkName,
     order: &[NetworkName],
 ) -> Anchor<'d> {
-    let place = order
-        .iter()
-        .position(|name| name == network)
-        .unwrap_or(order.len());
+    let place = order.iter().position(|name| name == network).unwrap_or(order.len());
     for name in order[..place].iter().rev() {
         if let Some(node) = interfaces.with_alias(&name.alias()) {
             return Anchor::After(node);
@@ -76,9 +69,7 @@ fn anchor<'d>(
         }
     }
     let following = order.get(place + 1..).unwrap_or_default();
-    let next = following
-        .iter()
-        .find_map(|name| interfaces.with_alias(&name.alias()));
+    let next = following.iter().find_map(|name| interfaces.with_alias(&name.alias()));
     match next.or_else(|| interfaces.first()) {
         Some(node) => Anchor::Before(node),
         None => Anchor::LastDevice,
@@ -95,20 +86,12 @@ impl<'d> Group<'d> {
         match self.anchor {
             Anchor::After(node) => {
                 let lead = node.lead();
-                let text = self
-                    .fragments
-                    .iter()
-                    .flat_map(|xml| [lead, xml.as_str()])
-                    .collect();
+                let text = self.fragments.iter().flat_map(|xml| [lead, xml.as_str()]).collect();
                 Edit::insert(node.range().end, text)
             }
             Anchor::Before(node) => {
                 let lead = node.lead();
-                let text = self
-                    .fragments
-                    .iter()
-                    .flat_map(|xml| [xml.as_str(), lead])
-                    .collect();
+                let text = self.fragments.iter().flat_map(|xml| [xml.as_str(), lead]).collect();
                 Edit::insert(node.range().start, text)
             }
             Anchor::LastDevice => super::append_children(domain.devices(), &self.fragments),
@@ -134,21 +117,12 @@ pub(super) fn check_conflicts(domain: &Domain<'_>, nics: &[Nic]) -> Result<(), D
 fn check_alias(domain: &Domain<'_>, nic: &Nic) -> Result<(), DomainError> {
     let wanted = nic.network.alias();
     let mut seen = false;
-    for device in domain
-        .devices()
-        .children()
-        .filter(|device| alias(*device).is_some_and(|found| found == wanted))
+    for device in
+        domain.devices().children().filter(|device| alias(*device).is_some_and(|found| found == wanted))
     {
         if seen || device.name() != "interface" {
-            let place = if device.name() == "interface" {
-                "another interface"
-            } else {
-                "another device"
-            };
-            return Err(DomainError::AliasTaken {
-                network: nic.network.clone(),
-                place: place.to_owned(),
-            });
+            let place = if device.name() == "interface" { "another interface" } else { "another device" };
+            return Err(DomainError::AliasTaken { network: nic.network.clone(), place: place.to_owned() });
         }
         seen = true;
     }
@@ -201,20 +175,11 @@ struct Interfaces<'d>(Vec<(Node<'d>, Option<std::borrow::Cow<'d, str>>)>);
 
 impl<'d> Interfaces<'d> {
     fn of(domain: &'d Domain<'_>) -> Self {
-        Self(
-            domain
-                .devices()
-                .children_named("interface")
-                .map(|node| (node, alias(node)))
-                .collect(),
-        )
+        Self(domain.devices().children_named("interface").map(|node| (node, alias(node))).collect())
     }
 
     fn with_alias(&self, wanted: &str) -> Option<Node<'d>> {
-        self.0
-            .iter()
-            .find(|(_, alias)| alias.as_deref() == Some(wanted))
-            .map(|&(node, _)| node)
+        self.0.iter().find(|(_, alias)| alias.as_deref() == Some(wanted)).map(|&(node, _)| node)
     }
 
     fn first(&self) -> Option<Node<'d>> {

@@ -1,6 +1,6 @@
 //! Guest memory that the switch can map: without it the socket connects and no packet ever moves.
 
-use super::{Domain, DomainError, append_children, splice::Edit, xml::Node};
+use super::{Domain, DomainError, append_children, document::Node, splice::Edit};
 use crate::vhostuser::NetworkName;
 
 const SHARED: &str = r#"<access mode="shared"/>"#;
@@ -13,11 +13,7 @@ const MEMFD: &str = r#"<source type="memfd"/>"#;
 /// What says `private`, or a source that cannot be shared, is refused and never overridden.
 pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Edit>, DomainError> {
     let refuse = |place, value: &str| {
-        Err(DomainError::MemoryNotShared {
-            network: network.clone(),
-            place,
-            value: value.to_owned(),
-        })
+        Err(DomainError::MemoryNotShared { network: network.clone(), place, value: value.to_owned() })
     };
     let mut edits = Vec::new();
     for (cell, access) in cells(domain) {
@@ -66,11 +62,7 @@ fn missing(domain: &Domain<'_>) -> Option<Edit> {
         Some(backing) => Some(append_children(backing, &children)),
         None => {
             let devices = domain.devices();
-            let text = format!(
-                "<memoryBacking>{}</memoryBacking>{}",
-                children.concat(),
-                devices.lead()
-            );
+            let text = format!("<memoryBacking>{}</memoryBacking>{}", children.concat(), devices.lead());
             Some(Edit::insert(devices.range().start, text))
         }
     }
@@ -79,9 +71,7 @@ fn missing(domain: &Domain<'_>) -> Option<Edit> {
 /// What the answer's check asks: is every byte of the guest's memory shared and backed by something sharable?
 pub(super) fn is_shared(domain: &Domain<'_>) -> bool {
     let all_are = |name, attribute, wanted: &[&str]| {
-        let mut values = backing_children(domain, name)
-            .map(|node| node.attribute(attribute))
-            .peekable();
+        let mut values = backing_children(domain, name).map(|node| node.attribute(attribute)).peekable();
         values.peek().is_some() && values.all(|value| value.is_some_and(|value| wanted.contains(&&*value)))
     };
     let backed = all_are("source", "type", &["memfd", "file"])
@@ -102,8 +92,5 @@ fn cells<'d>(domain: &'d Domain<'_>) -> impl Iterator<Item = (Node<'d>, Option<s
 
 /// libvirt reads the children of every `<memoryBacking>` there is.
 fn backing_children<'d>(domain: &'d Domain<'_>, name: &'static str) -> impl Iterator<Item = Node<'d>> {
-    domain
-        .root()
-        .children_named("memoryBacking")
-        .flat_map(move |backing| backing.children_named(name))
+    domain.root().children_named("memoryBacking").flat_map(move |backing| backing.children_named(name))
 }

@@ -7,6 +7,7 @@
 //! Knows nothing of KubeVirt, of files or of the hook protocol.
 
 mod check;
+mod document;
 mod error;
 mod fragment;
 mod interface;
@@ -21,8 +22,8 @@ pub use nic::{Model, Nic};
 pub use xml::XmlError;
 
 use crate::vhostuser::NetworkName;
+use document::{Document, Node};
 use splice::{Edit, Overlap, splice};
-use xml::{Document, Node};
 
 /// A libvirt domain that can be given vhost-user NICs.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub struct Domain<'a> {
 impl<'a> Domain<'a> {
     /// Reads a domain: well-formed XML 1.0 in UTF-8 without a DOCTYPE, root `domain`, one `devices`.
     pub fn parse(xml: &'a [u8]) -> Result<Self, DomainError> {
-        let document = Document::parse(xml)?;
+        let document = xml::parse(xml)?;
         if document.root().name() != "domain" {
             return Err(DomainError::NotADomain("the root element is not <domain>"));
         }
@@ -43,9 +44,7 @@ impl<'a> Domain<'a> {
             return Err(DomainError::NotADomain("there is no <devices> in <domain>"));
         };
         if lists.next().is_some() {
-            return Err(DomainError::NotADomain(
-                "there is more than one <devices> in <domain>",
-            ));
+            return Err(DomainError::NotADomain("there is more than one <devices> in <domain>"));
         }
         drop(lists);
         Ok(Self { document, devices })
@@ -90,25 +89,15 @@ impl<'a> Domain<'a> {
 /// Puts elements behind the last child of `parent`, each on a line of its own if its siblings have one.
 fn append_children(parent: Node<'_>, fragments: &[String]) -> Edit {
     if let Some(last) = parent.children().last() {
-        let text = fragments
-            .iter()
-            .flat_map(|xml| [last.lead(), xml.as_str()])
-            .collect();
+        let text = fragments.iter().flat_map(|xml| [last.lead(), xml.as_str()]).collect();
         return Edit::insert(last.range().end, text);
     }
     let inner: String = match parent.lead() {
         "" => fragments.concat(),
-        lead => fragments
-            .iter()
-            .flat_map(|xml| [lead, "\t", xml.as_str()])
-            .chain([lead])
-            .collect(),
+        lead => fragments.iter().flat_map(|xml| [lead, "\t", xml.as_str()]).chain([lead]).collect(),
     };
     if parent.is_self_closed() {
-        Edit::replace(
-            parent.range(),
-            format!("{}>{inner}</{}>", parent.open_tag(), parent.name()),
-        )
+        Edit::replace(parent.range(), format!("{}>{inner}</{}>", parent.open_tag(), parent.name()))
     } else {
         Edit::insert(parent.content_end(), inner)
     }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Domain, append_children, fragment, nic::Nic, splice::Edit, xml::Node};
+use super::{Domain, append_children, document::Node, fragment, nic::Nic, splice::Edit};
 
 /// libvirt's namespace for QEMU-specific parts of a domain.
 const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
@@ -58,8 +58,7 @@ impl<'d> Overrides<'d> {
     }
 
     fn devices_of(&self, alias: &str) -> impl Iterator<Item = Node<'d>> {
-        self.devices()
-            .filter(move |device| device.attribute("alias").as_deref() == Some(alias))
+        self.devices().filter(move |device| device.attribute("alias").as_deref() == Some(alias))
     }
 
     fn device(&self, alias: &str) -> Option<Node<'d>> {
@@ -89,11 +88,7 @@ fn prefix(node: Node<'_>) -> &str {
 fn property(prefix: &str, mtu: &str) -> String {
     let mut xml = String::new();
     let name = format!("{prefix}property");
-    fragment::element(
-        &mut xml,
-        &name,
-        &[("name", &PROPERTY), ("type", &"unsigned"), ("value", &mtu)],
-    );
+    fragment::element(&mut xml, &name, &[("name", &PROPERTY), ("type", &"unsigned"), ("value", &mtu)]);
     xml
 }
 
@@ -103,10 +98,7 @@ fn frontend(prefix: &str, mtu: &str) -> String {
 
 /// Aliases are made of network names, so they need no escaping.
 fn device(prefix: &str, alias: &str, mtu: &str) -> String {
-    format!(
-        r#"<{prefix}device alias="{alias}">{}</{prefix}device>"#,
-        frontend(prefix, mtu)
-    )
+    format!(r#"<{prefix}device alias="{alias}">{}</{prefix}device>"#, frontend(prefix, mtu))
 }
 
 fn add_to_device(device: Node<'_>, mtu: &str) -> Edit {
@@ -122,12 +114,7 @@ fn add_devices(
     devices: &[(String, String)],
     removed: &[Node<'_>],
 ) -> Vec<Edit> {
-    let of = |prefix: &str| {
-        devices
-            .iter()
-            .map(|(alias, mtu)| device(prefix, alias, mtu))
-            .collect::<Vec<_>>()
-    };
+    let of = |prefix: &str| devices.iter().map(|(alias, mtu)| device(prefix, alias, mtu)).collect::<Vec<_>>();
     let survivor = existing.0.iter().find(|node| !disappears(**node, removed));
     if let Some(existing) = survivor {
         return vec![append_children(*existing, &of(prefix(*existing)))];
@@ -138,10 +125,7 @@ fn add_devices(
         None => {
             let prefix = free_prefix(root);
             let declaration = format!(r#" xmlns:{prefix}="{QEMU_NAMESPACE}""#);
-            (
-                format!("{prefix}:"),
-                Some(Edit::insert(root.name_end(), declaration)),
-            )
+            (format!("{prefix}:"), Some(Edit::insert(root.name_end(), declaration)))
         }
     };
     let xml = format!("<{prefix}override>{}</{prefix}override>", of(&prefix).concat());
@@ -191,19 +175,13 @@ fn disappears(node: Node<'_>, removed: &[Node<'_>]) -> bool {
 }
 
 fn is_override_part(node: Node<'_>) -> bool {
-    matches!(
-        node.local_name_in(QEMU_NAMESPACE),
-        Some("override" | "device" | "frontend")
-    )
+    matches!(node.local_name_in(QEMU_NAMESPACE), Some("override" | "device" | "frontend"))
 }
 
 /// What the answer's check asks: does QEMU get exactly this MTU for the NIC?
 pub(super) fn has_exactly(domain: &Domain<'_>, nic: &Nic) -> bool {
     let properties = Overrides::of(domain).properties(&nic.network.alias());
-    let values: Vec<_> = properties
-        .iter()
-        .map(|property| property.attribute("value"))
-        .collect();
+    let values: Vec<_> = properties.iter().map(|property| property.attribute("value")).collect();
     match (values.as_slice(), nic.mtu) {
         ([], None) => true,
         ([Some(value)], Some(mtu)) => *value == mtu.bytes().to_string(),

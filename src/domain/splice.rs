@@ -19,10 +19,7 @@ impl Edit {
     }
 
     pub(super) fn remove(range: Range<usize>) -> Self {
-        Self {
-            range,
-            text: String::new(),
-        }
+        Self { range, text: String::new() }
     }
 }
 
@@ -50,10 +47,7 @@ mod tests {
     use super::*;
 
     fn edit(range: Range<usize>, text: &str) -> Edit {
-        Edit {
-            range,
-            text: text.to_owned(),
-        }
+        Edit { range, text: text.to_owned() }
     }
 
     #[test]

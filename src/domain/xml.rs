@@ -1,4 +1,4 @@
-//! XML as byte ranges: which element stands where in the input. The only file that names `quick_xml`.
+//! From text to [`Document`]. The only file that names `quick_xml`.
 //!
 //! quick-xml is a tokenizer and not a validator: it takes an unclosed or a second root, text outside the root, a
 //! DOCTYPE and unknown entities without a word. The rules of a document are held here, so that what passes can be
@@ -13,6 +13,8 @@ use quick_xml::{
     events::{BytesDecl, BytesRef, BytesStart, Event},
 };
 
+use super::document::{Attribute, Document, Element};
+
 /// Why a text is not a document that can be edited. Carries a place and a fact, never content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
@@ -23,191 +25,19 @@ pub struct XmlError {
     pub problem: &'static str,
 }
 
-/// A well-formed document: its text and where its elements stand in it.
-#[derive(Debug)]
-pub(super) struct Document<'a> {
-    text: &'a str,
-    elements: Vec<Element>,
-    attributes: Vec<Attribute>,
+/// Reads a document, or tells the first thing that is wrong with it.
+pub(super) fn parse(bytes: &[u8]) -> Result<Document<'_>, XmlError> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(fail(bytes, error.valid_up_to(), "not UTF-8")),
+    };
+    check_characters(text)?;
+    Scan::new(text).run()
 }
 
-#[derive(Debug)]
-struct Element {
-    /// The qualified name, behind the `<`.
-    name: Range<usize>,
-    start_tag: Range<usize>,
-    /// Where the end tag begins; the end of the start tag for a self-closed element.
-    content_end: usize,
-    end: usize,
-    attributes: Range<usize>,
-    parent: Option<usize>,
-    first_child: Option<usize>,
-    last_child: Option<usize>,
-    next_sibling: Option<usize>,
-    /// Text other than white space, CDATA, a comment or a processing instruction stands directly inside.
-    has_text: bool,
-}
-
-#[derive(Debug)]
-struct Attribute {
-    name: Range<usize>,
-    /// The value between its quotes, as written.
-    value: Range<usize>,
-}
-
-/// One element of a [`Document`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Node<'d> {
-    document: &'d Document<'d>,
-    index: usize,
-}
-
-impl<'a> Document<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, XmlError> {
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => return Err(fail(bytes, error.valid_up_to(), "not UTF-8")),
-        };
-        check_characters(text)?;
-        Scan::new(text).run()
-    }
-
-    pub(super) fn text(&self) -> &'a str {
-        self.text
-    }
-
-    pub(super) fn root(&self) -> Node<'_> {
-        self.node(0)
-    }
-
-    pub(super) fn node(&self, index: usize) -> Node<'_> {
-        Node {
-            document: self,
-            index,
-        }
-    }
-}
-
-impl<'d> Node<'d> {
-    fn element(self) -> &'d Element {
-        &self.document.elements[self.index]
-    }
-
-    pub(super) fn index(self) -> usize {
-        self.index
-    }
-
-    pub(super) fn is_same(self, other: Self) -> bool {
-        self.index == other.index
-    }
-
-    /// The qualified name, prefix included.
-    pub(super) fn name(self) -> &'d str {
-        &self.document.text[self.element().name.clone()]
-    }
-
-    /// Where an attribute can be put: directly behind the name, right for `>`, `/>` and any spacing.
-    pub(super) fn name_end(self) -> usize {
-        self.element().name.end
-    }
-
-    /// The whole element, from `<` to the last `>`.
-    pub(super) fn range(self) -> Range<usize> {
-        self.element().start_tag.start..self.element().end
-    }
-
-    /// The whole element as it is written.
-    pub(super) fn source(self) -> &'d str {
-        &self.document.text[self.range()]
-    }
-
-    pub(super) fn is_self_closed(self) -> bool {
-        self.element().content_end == self.element().end
-    }
-
-    /// Where the end tag begins.
-    pub(super) fn content_end(self) -> usize {
-        self.element().content_end
-    }
-
-    /// The start tag as it is written, without `/>` or `>`.
-    pub(super) fn open_tag(self) -> &'d str {
-        self.document.text[self.element().start_tag.clone()]
-            .trim_end_matches('>')
-            .trim_end_matches('/')
-            .trim_end()
-    }
-
-    /// The newline and indent directly before the element; empty if it does not begin a line.
-    pub(super) fn lead(self) -> &'d str {
-        let before = &self.document.text[..self.element().start_tag.start];
-        let indent = before.trim_end_matches([' ', '\t']).len();
-        let line = &before[..indent];
-        let newline = match line.strip_suffix('\n') {
-            Some(rest) => rest.strip_suffix('\r').unwrap_or(rest).len(),
-            None => return "",
-        };
-        &before[newline..]
-    }
-
-    pub(super) fn has_text(self) -> bool {
-        self.element().has_text
-    }
-
-    pub(super) fn children(self) -> impl Iterator<Item = Node<'d>> {
-        let document = self.document;
-        std::iter::successors(self.element().first_child, |&index| {
-            document.elements[index].next_sibling
-        })
-        .map(move |index| Node { document, index })
-    }
-
-    pub(super) fn children_named(self, name: &str) -> impl Iterator<Item = Node<'d>> {
-        self.children().filter(move |child| child.name() == name)
-    }
-
-    pub(super) fn child(self, name: &str) -> Option<Node<'d>> {
-        self.children_named(name).next()
-    }
-
-    /// An attribute's value with entities resolved.
-    pub(super) fn attribute(self, name: &str) -> Option<Cow<'d, str>> {
-        let text = self.document.text;
-        let attribute = self
-            .attributes()
-            .find(|attribute| &text[attribute.name.clone()] == name)?;
-        let raw = &text[attribute.value.clone()];
-        Some(unescape(raw).unwrap_or(Cow::Borrowed(raw)))
-    }
-
-    fn attributes(self) -> std::slice::Iter<'d, Attribute> {
-        self.document.attributes[self.element().attributes.clone()].iter()
-    }
-
-    /// The part of the name behind the prefix, if the prefix (or the lack of one) stands for `namespace` here.
-    pub(super) fn local_name_in(self, namespace: &str) -> Option<&'d str> {
-        let (declaration, local) = match self.name().split_once(':') {
-            Some((prefix, local)) => (format!("xmlns:{prefix}"), local),
-            None => ("xmlns".to_owned(), self.name()),
-        };
-        let bound = self.ancestors().find_map(|node| node.attribute(&declaration))?;
-        (bound == namespace).then_some(local)
-    }
-
-    /// A prefix that this element itself binds to `namespace`.
-    pub(super) fn declared_prefix(self, namespace: &str) -> Option<&'d str> {
-        let text = self.document.text;
-        self.attributes().find_map(|attribute| {
-            let prefix = text[attribute.name.clone()].strip_prefix("xmlns:")?;
-            (text[attribute.value.clone()] == *namespace).then_some(prefix)
-        })
-    }
-
-    fn ancestors(self) -> impl Iterator<Item = Node<'d>> {
-        let document = self.document;
-        std::iter::successors(Some(self.index), |&index| document.elements[index].parent)
-            .map(move |index| Node { document, index })
-    }
+/// An attribute's value with its entities resolved; they have been checked when the document was read.
+pub(super) fn resolve_entities(raw: &str) -> Cow<'_, str> {
+    unescape(raw).unwrap_or(Cow::Borrowed(raw))
 }
 
 /// One pass over the tokens that builds the elements and holds the document's rules.
@@ -225,13 +55,7 @@ impl<'a> Scan<'a> {
         let config = reader.config_mut();
         config.check_comments = true;
         config.check_end_names = true;
-        Self {
-            text,
-            reader,
-            elements: Vec::new(),
-            attributes: Vec::new(),
-            open: None,
-        }
+        Self { text, reader, elements: Vec::new(), attributes: Vec::new(), open: None }
     }
 
     fn run(mut self) -> Result<Document<'a>, XmlError> {
@@ -259,18 +83,12 @@ impl<'a> Scan<'a> {
         match (self.elements.is_empty(), self.open) {
             (true, _) => Err(self.fail(self.text.len(), "there is no root element")),
             (_, Some(_)) => Err(self.fail(self.text.len(), "it ends inside an element")),
-            _ => Ok(Document {
-                text: self.text,
-                elements: self.elements,
-                attributes: self.attributes,
-            }),
+            _ => Ok(Document { text: self.text, elements: self.elements, attributes: self.attributes }),
         }
     }
 
     fn position(&self) -> usize {
-        usize::try_from(self.reader.buffer_position())
-            .unwrap_or(usize::MAX)
-            .min(self.text.len())
+        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX).min(self.text.len())
     }
 
     fn start(&mut self, tag: &BytesStart<'_>, range: Range<usize>, empty: bool) -> Result<(), XmlError> {
@@ -360,10 +178,7 @@ impl<'a> Scan<'a> {
         if is_qualified_name(&self.text[range.clone()]) {
             Ok(())
         } else {
-            Err(self.fail(
-                range.start,
-                "an element or attribute has a name that XML does not allow",
-            ))
+            Err(self.fail(range.start, "an element or attribute has a name that XML does not allow"))
         }
     }
 
@@ -391,10 +206,7 @@ impl<'a> Scan<'a> {
 
     fn instruction(&mut self, target: &str, start: usize) -> Result<(), XmlError> {
         if !is_qualified_name(target) || target.contains(':') || target.eq_ignore_ascii_case("xml") {
-            return Err(self.fail(
-                start,
-                "a processing instruction has a name that XML does not allow",
-            ));
+            return Err(self.fail(start, "a processing instruction has a name that XML does not allow"));
         }
         self.mark_text();
         Ok(())
@@ -456,11 +268,7 @@ fn check_characters(text: &str) -> Result<(), XmlError> {
         return Err(fail(text.as_bytes(), 0, "a byte order mark"));
     }
     match text.char_indices().find(|&(_, c)| !is_xml_char(c)) {
-        Some((position, _)) => Err(fail(
-            text.as_bytes(),
-            position,
-            "a character that XML does not allow",
-        )),
+        Some((position, _)) => Err(fail(text.as_bytes(), position, "a character that XML does not allow")),
         None => Ok(()),
     }
 }

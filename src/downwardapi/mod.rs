@@ -43,26 +43,18 @@ impl NetworkInfo {
         if bytes.trim_ascii().is_empty() {
             return Err(NotReady::Empty);
         }
-        let content: Value = serde_json::from_slice(bytes).map_err(|error| NotReady::NotJson {
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let content: Value = serde_json::from_slice(bytes)
+            .map_err(|error| NotReady::NotJson { line: error.line(), column: error.column() })?;
         let entries = match content.get("interfaces") {
             Some(Value::Array(entries)) => entries.clone(),
             _ => Vec::new(),
         };
-        Ok(Self {
-            entries,
-            file: file.to_owned(),
-        })
+        Ok(Self { entries, file: file.to_owned() })
     }
 
     /// The attachment of one network; nothing if the file does not list it.
     pub fn attachment(&self, network: &NetworkName) -> Result<Option<Attachment>, Refusal> {
-        let mut own = self
-            .entries
-            .iter()
-            .filter(|entry| name_of(entry) == Some(network.as_str()));
+        let mut own = self.entries.iter().filter(|entry| name_of(entry) == Some(network.as_str()));
         match (own.next(), own.count()) {
             (None, _) => Ok(None),
             (Some(entry), 0) => self.read_entry(entry).map(Some),
@@ -102,10 +94,8 @@ impl NetworkInfo {
         let device = info.get("vhost-user").unwrap_or(&Value::Null);
         let path = text(device, "path", "deviceInfo.vhost-user.path")?;
         Ok(Attachment {
-            socket: ComputePath::file(path).map_err(|error| Refusal::Path {
-                field: "deviceInfo.vhost-user.path",
-                error,
-            })?,
+            socket: ComputePath::file(path)
+                .map_err(|error| Refusal::Path { field: "deviceInfo.vhost-user.path", error })?,
             mode: mode(device)?,
             mac: optional_text(entry, "mac")?,
             mtu: optional_number(entry, "mtu")?,
@@ -147,19 +137,12 @@ fn optional_text(entry: &Value, key: &str) -> Result<Option<String>, Refusal> {
 fn optional_number(entry: &Value, key: &str) -> Result<Option<i64>, Refusal> {
     match entry.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value
-            .as_i64()
-            .map(Some)
-            .ok_or_else(|| field(key, "is not a whole number")),
+        Some(value) => value.as_i64().map(Some).ok_or_else(|| field(key, "is not a whole number")),
     }
 }
 
 fn field(place: &str, problem: &'static str) -> Refusal {
-    Refusal::Field {
-        field: place.to_owned(),
-        problem,
-        writer: WRITER,
-    }
+    Refusal::Field { field: place.to_owned(), problem, writer: WRITER }
 }
 
 #[cfg(test)]
@@ -169,8 +152,7 @@ mod tests {
     fn attachment(entry: &str) -> Result<Option<Attachment>, String> {
         let json = format!(r#"{{"interfaces":[{{"network":"other"}},{entry}]}}"#);
         let info = NetworkInfo::parse(json.as_bytes(), "network-info").unwrap();
-        info.attachment(&"net1".parse().unwrap())
-            .map_err(|refusal| refusal.to_string())
+        info.attachment(&"net1".parse().unwrap()).map_err(|refusal| refusal.to_string())
     }
 
     #[test]
@@ -192,12 +174,7 @@ mod tests {
         );
         assert_eq!(
             oldest,
-            Ok(Some(Attachment {
-                mode: SocketMode::Server,
-                mac: None,
-                mtu: None,
-                ..expected
-            }))
+            Ok(Some(Attachment { mode: SocketMode::Server, mac: None, mtu: None, ..expected }))
         );
         assert_eq!(attachment(r#"{"network":"net2"}"#), Ok(None));
     }
@@ -210,18 +187,9 @@ mod tests {
             attachment(&entry).unwrap_err()
         };
         let writer = "correct what writes it (the CNI or device plugin; KubeVirt copies it)";
-        assert_eq!(
-            device("{}"),
-            format!("deviceInfo.vhost-user.path is missing: {writer}")
-        );
-        assert_eq!(
-            device("null"),
-            format!("deviceInfo.vhost-user.path is missing: {writer}")
-        );
-        assert_eq!(
-            device(r#"{"path":7}"#),
-            format!("deviceInfo.vhost-user.path is not a string: {writer}")
-        );
+        assert_eq!(device("{}"), format!("deviceInfo.vhost-user.path is missing: {writer}"));
+        assert_eq!(device("null"), format!("deviceInfo.vhost-user.path is missing: {writer}"));
+        assert_eq!(device(r#"{"path":7}"#), format!("deviceInfo.vhost-user.path is not a string: {writer}"));
         assert_eq!(
             device(r#"{"path":"run/x"}"#),
             "deviceInfo.vhost-user.path: path 'run/x' is not absolute: the device plugin or driver must publish the \
@@ -252,10 +220,7 @@ mod tests {
         let not_ready = |bytes: &[u8]| NetworkInfo::parse(bytes, "f").unwrap_err().to_string();
         assert_eq!(not_ready(b""), "is empty");
         assert_eq!(not_ready(b" \n"), "is empty");
-        assert_eq!(
-            not_ready(br#"{"interfaces":[{"net"#),
-            "is not complete JSON (line 1, column 20)"
-        );
+        assert_eq!(not_ready(br#"{"interfaces":[{"net"#), "is not complete JSON (line 1, column 20)");
         assert_eq!(not_ready(b"\xff"), "is not complete JSON (line 1, column 1)");
         for partial in ["{}", r#"{"interfaces":null}"#, "[]", "null"] {
             let info = NetworkInfo::parse(partial.as_bytes(), "f").unwrap();
@@ -273,13 +238,7 @@ mod tests {
             {"network":"pci","deviceInfo":{"type":"pci"}}, {"network":"bare"}, {"network":1}, 7]}"#;
         let info = NetworkInfo::parse(json.as_bytes(), "f").unwrap();
         let Others { usable, unusable } = info.others(&["own".parse().unwrap()]);
-        assert_eq!(
-            usable.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-            ["good"]
-        );
-        assert_eq!(
-            unusable.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-            ["bad"]
-        );
+        assert_eq!(usable.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(unusable.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["bad"]);
     }
 }

@@ -87,16 +87,8 @@ fn metadata_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
 
 fn count_refusal(request: &str, devices: &[wire::Device]) -> Refusal {
     let names: Vec<String> = devices.iter().map(wire::Device::title).collect();
-    let list = if names.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", names.join(", "))
-    };
-    Refusal::Devices {
-        request: request.to_owned(),
-        count: devices.len(),
-        list,
-    }
+    let list = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    Refusal::Devices { request: request.to_owned(), count: devices.len(), list }
 }
 
 /// The OVS-DPDK driver connects its port to the socket, so the guest listens; the metadata has no word for the
@@ -104,10 +96,8 @@ fn count_refusal(request: &str, devices: &[wire::Device]) -> Refusal {
 fn attachment(device: &wire::Device, file: &str) -> Result<Attachment, Refusal> {
     let path = device.text("vhost-user-path")?;
     Ok(Attachment {
-        socket: ComputePath::file(&path).map_err(|error| Refusal::Path {
-            field: "attribute vhost-user-path",
-            error,
-        })?,
+        socket: ComputePath::file(&path)
+            .map_err(|error| Refusal::Path { field: "attribute vhost-user-path", error })?,
         mode: SocketMode::Server,
         mac: device.hardware_address(),
         mtu: device.optional_number("mtu")?,
@@ -139,13 +129,8 @@ mod tests {
 
     #[test]
     fn the_first_known_version_of_the_stream_counts() {
-        let stream = [
-            object("v2", ""),
-            object("v1beta1", DEVICE),
-            object("v1alpha1", ""),
-            "{broken".into(),
-        ]
-        .join("\n");
+        let stream = [object("v2", ""), object("v1beta1", DEVICE), object("v1alpha1", ""), "{broken".into()]
+            .join("\n");
         let found = read_one(&stream).unwrap();
         assert_eq!(found.socket.as_str(), "/run/ovs/c/r/vhost.sock");
         assert_eq!((found.mode, found.mtu), (SocketMode::Server, Some(9000)));
@@ -154,10 +139,8 @@ mod tests {
 
     #[test]
     fn an_attribute_may_carry_its_domain() {
-        let found = read_one(&object(
-            "v1alpha1",
-            &DEVICE.replace("vhost-user-path", "d.example/vhost-user-path"),
-        ));
+        let found =
+            read_one(&object("v1alpha1", &DEVICE.replace("vhost-user-path", "d.example/vhost-user-path")));
         assert_eq!(found.unwrap().socket.as_str(), "/run/ovs/c/r/vhost.sock");
     }
 
@@ -174,17 +157,11 @@ mod tests {
     #[test]
     fn what_may_still_come() {
         assert_eq!(read_one("").unwrap_err(), "is empty");
-        assert_eq!(
-            read_one("{\"apiVersion\":").unwrap_err(),
-            "is not complete JSON (line 1, column 14)"
-        );
+        assert_eq!(read_one("{\"apiVersion\":").unwrap_err(), "is not complete JSON (line 1, column 14)");
         let other = object("v1alpha1", DEVICE).replace("\"r\"", "\"s\"");
         assert_eq!(read_one(&other).unwrap_err(), "does not list it");
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(
-            read(&dir.path().join("none"), "r").unwrap_err().to_string(),
-            "is missing"
-        );
+        assert_eq!(read(&dir.path().join("none"), "r").unwrap_err().to_string(), "is missing");
         assert_eq!(read(dir.path(), "r").unwrap_err().to_string(), "is missing");
     }
 
@@ -226,20 +203,10 @@ mod tests {
 
     #[test]
     fn folders_follow_the_kind_of_claim() {
-        let claim = |kind| Claim {
-            pod_claim: "pc".into(),
-            request: "r".into(),
-            kind,
-        };
+        let claim = |kind| Claim { pod_claim: "pc".into(), request: "r".into(), kind };
         let of = |kind| folder(&claim(kind)).map_err(|refusal| refusal.to_string());
-        assert_eq!(
-            of(Some(ClaimKind::Template)),
-            Ok("resourceclaimtemplates/pc/r".into())
-        );
-        assert_eq!(
-            of(Some(ClaimKind::Direct("c".into()))),
-            Ok("resourceclaims/c/r".into())
-        );
+        assert_eq!(of(Some(ClaimKind::Template)), Ok("resourceclaimtemplates/pc/r".into()));
+        assert_eq!(of(Some(ClaimKind::Direct("c".into()))), Ok("resourceclaims/c/r".into()));
         assert_eq!(
             of(None),
             Err("spec.resourceClaims names no claim or template for 'pc': add it to the VM".into())

@@ -11,10 +11,7 @@ use crate::{
 };
 
 /// The versions that are read; they agree in every field used here.
-const KNOWN: [&str; 2] = [
-    "metadata.resource.k8s.io/v1beta1",
-    "metadata.resource.k8s.io/v1alpha1",
-];
+const KNOWN: [&str; 2] = ["metadata.resource.k8s.io/v1beta1", "metadata.resource.k8s.io/v1alpha1"];
 
 /// One device of a request.
 #[derive(Deserialize)]
@@ -47,36 +44,21 @@ pub(super) fn devices(bytes: &[u8], request: &str) -> Result<Option<Vec<Device>>
     let mut unknown = Vec::new();
     for object in Deserializer::from_slice(bytes).into_iter::<Value>() {
         let mut object = object.map_err(|error| {
-            Problem::NotReady(NotReady::NotJson {
-                line: error.line(),
-                column: error.column(),
-            })
+            Problem::NotReady(NotReady::NotJson { line: error.line(), column: error.column() })
         })?;
-        let version = object
-            .get("apiVersion")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
         if KNOWN.contains(&version) {
-            return find(
-                object.get_mut("requests").map(Value::take).unwrap_or_default(),
-                request,
-            );
+            return find(object.get_mut("requests").map(Value::take).unwrap_or_default(), request);
         }
         unknown.push(Quoted(version).to_string());
     }
-    Err(Problem::Refused(Refusal::Versions {
-        versions: unknown.join(", "),
-        known: KNOWN.join(", "),
-    }))
+    Err(Problem::Refused(Refusal::Versions { versions: unknown.join(", "), known: KNOWN.join(", ") }))
 }
 
 fn find(requests: Value, request: &str) -> Result<Option<Vec<Device>>, Problem> {
     let requests: Option<Vec<Request>> = serde_json::from_value(requests)
         .map_err(|_| Problem::Refused(field("requests", "is not a list of requests with their devices")))?;
-    let own = requests
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|found| found.name == request);
+    let own = requests.unwrap_or_default().into_iter().filter(|found| found.name == request);
     let lists: Vec<_> = own.map(|found| found.devices.unwrap_or_default()).collect();
     Ok((!lists.is_empty()).then(|| lists.into_iter().flatten().collect()))
 }
@@ -84,25 +66,16 @@ fn find(requests: Value, request: &str) -> Result<Option<Vec<Device>>, Problem> 
 impl Device {
     /// Driver, pool and name, as Kubernetes writes a device.
     pub(super) fn title(&self) -> String {
-        [&self.driver, &self.pool, &self.name]
-            .map(|part| part.as_deref().unwrap_or("?"))
-            .join("/")
+        [&self.driver, &self.pool, &self.name].map(|part| part.as_deref().unwrap_or("?")).join("/")
     }
 
     pub(super) fn hardware_address(&self) -> Option<String> {
-        self.network_data
-            .as_ref()?
-            .hardware_address
-            .clone()
-            .filter(|address| !address.is_empty())
+        self.network_data.as_ref()?.hardware_address.clone().filter(|address| !address.is_empty())
     }
 
     pub(super) fn text(&self, name: &str) -> Result<String, Refusal> {
         let place = format!("attribute {name}");
-        match self
-            .attribute(name)
-            .map(|value| value.get("string").and_then(Value::as_str))
-        {
+        match self.attribute(name).map(|value| value.get("string").and_then(Value::as_str)) {
             Some(Some(text)) => Ok(text.to_owned()),
             Some(None) => Err(field(&place, "is not a string")),
             None => Err(field(&place, "is missing")),
@@ -110,10 +83,7 @@ impl Device {
     }
 
     pub(super) fn optional_number(&self, name: &str) -> Result<Option<i64>, Refusal> {
-        match self
-            .attribute(name)
-            .map(|value| value.get("int").and_then(Value::as_i64))
-        {
+        match self.attribute(name).map(|value| value.get("int").and_then(Value::as_i64)) {
             Some(Some(number)) => Ok(Some(number)),
             Some(None) => Err(field(&format!("attribute {name}"), "is not a whole number")),
             None => Ok(None),
@@ -123,21 +93,12 @@ impl Device {
     /// By its plain name, which stands for the driver's own domain, else under any domain.
     fn attribute(&self, name: &str) -> Option<&Value> {
         let attributes = self.attributes.as_ref()?;
-        let qualified = || {
-            attributes
-                .iter()
-                .find(|(key, _)| key.rsplit_once('/').is_some_and(|(_, id)| id == name))
-        };
-        attributes
-            .get(name)
-            .or_else(|| qualified().map(|(_, value)| value))
+        let qualified =
+            || attributes.iter().find(|(key, _)| key.rsplit_once('/').is_some_and(|(_, id)| id == name));
+        attributes.get(name).or_else(|| qualified().map(|(_, value)| value))
     }
 }
 
 fn field(place: &str, problem: &'static str) -> Refusal {
-    Refusal::Field {
-        field: place.to_owned(),
-        problem,
-        writer: "the DRA driver",
-    }
+    Refusal::Field { field: place.to_owned(), problem, writer: "the DRA driver" }
 }

@@ -39,12 +39,10 @@ impl Callbacks for CallbackService {
         self.life.called();
         let OnDefineDomainParams { domain_xml, vmi } = request.into_inner();
         let answer = self.on_define_domain_bytes(domain_xml, &vmi).await;
-        answer
-            .map(|domain_xml| Response::new(OnDefineDomainResult { domain_xml }))
-            .map_err(|error| {
-                error!(code = ?error.code(), %error, "the domain is refused");
-                error.into()
-            })
+        answer.map(|domain_xml| Response::new(OnDefineDomainResult { domain_xml })).map_err(|error| {
+            error!(code = ?error.code(), %error, "the domain is refused");
+            error.into()
+        })
     }
 
     async fn pre_cloud_init_iso(
@@ -52,15 +50,9 @@ impl Callbacks for CallbackService {
         request: Request<PreCloudInitIsoParams>,
     ) -> Result<Response<PreCloudInitIsoResult>, Status> {
         self.life.called();
-        let PreCloudInitIsoParams {
-            cloud_init_no_cloud_source,
-            cloud_init_data,
-            vmi: _,
-        } = request.into_inner();
-        Ok(Response::new(PreCloudInitIsoResult {
-            cloud_init_no_cloud_source,
-            cloud_init_data,
-        }))
+        let PreCloudInitIsoParams { cloud_init_no_cloud_source, cloud_init_data, vmi: _ } =
+            request.into_inner();
+        Ok(Response::new(PreCloudInitIsoResult { cloud_init_no_cloud_source, cloud_init_data }))
     }
 
     async fn shutdown(&self, _: Request<ShutdownParams>) -> Result<Response<ShutdownResult>, Status> {
@@ -72,11 +64,7 @@ impl Callbacks for CallbackService {
 
 impl CallbackService {
     pub(super) fn new(config: ServeConfig, life: Arc<Life>) -> Self {
-        Self {
-            config,
-            memory: Mutex::default(),
-            life,
-        }
+        Self { config, memory: Mutex::default(), life }
     }
 
     async fn on_define_domain_bytes(&self, domain_xml: Vec<u8>, vmi: &[u8]) -> Result<Vec<u8>, CallError> {
@@ -110,23 +98,12 @@ impl CallbackService {
         if self.memory().knows(&key, &networks) {
             return Ok(self.memory().recall(&key).cloned().unwrap_or_default());
         }
-        let known = self
-            .memory()
-            .recall(&key)
-            .map(|known| known.own.clone())
-            .unwrap_or_default();
-        let unknown: Vec<_> = wishes
-            .iter()
-            .filter(|wish| !known.contains_key(&wish.network))
-            .cloned()
-            .collect();
+        let known = self.memory().recall(&key).map(|known| known.own.clone()).unwrap_or_default();
+        let unknown: Vec<_> =
+            wishes.iter().filter(|wish| !known.contains_key(&wish.network)).cloned().collect();
         let mut resolved = resolve(prepared.vmi, &unknown, &self.config.sources).await?;
         resolved.others.retain(|network, _| !known.contains_key(network));
-        resolved.own.extend(
-            known
-                .into_iter()
-                .filter(|(network, _)| networks.contains(network)),
-        );
+        resolved.own.extend(known.into_iter().filter(|(network, _)| networks.contains(network)));
         Ok(resolved)
     }
 
@@ -140,18 +117,7 @@ fn log(plan: &Plan, resolved: &Resolved) {
     for note in plan.notes.iter().chain(&resolved.notes) {
         warn!("{note}");
     }
-    for Nic {
-        network,
-        socket,
-        device_socket,
-        mode,
-        mac,
-        model,
-        queue_pairs,
-        mtu,
-        ..
-    } in &plan.nics
-    {
+    for Nic { network, socket, device_socket, mode, mac, model, queue_pairs, mtu, .. } in &plan.nics {
         let mtu = mtu.map(|mtu| mtu.bytes());
         let queue_pairs = queue_pairs.map(tracing::field::display);
         info!(

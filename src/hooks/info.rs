@@ -18,10 +18,7 @@ pub(super) struct InfoService;
 #[tonic::async_trait]
 impl Info for InfoService {
     async fn info(&self, _: Request<InfoParams>) -> Result<Response<InfoResult>, Status> {
-        let hook_point = |name: &str| HookPoint {
-            name: name.to_owned(),
-            priority: 0,
-        };
+        let hook_point = |name: &str| HookPoint { name: name.to_owned(), priority: 0 };
         tracing::info!("virt-launcher has found this sidecar");
         Ok(Response::new(InfoResult {
             name: NAME.to_owned(),

@@ -18,10 +18,7 @@ impl Watch {
     /// Takes the content of `/proc/net/unix`; true once the launcher was there and is gone.
     pub(super) fn observe(&mut self, table: &str) -> bool {
         if lists_launcher(table) {
-            *self = Self {
-                seen: true,
-                missed: 0,
-            };
+            *self = Self { seen: true, missed: 0 };
         } else {
             self.missed = self.missed.saturating_add(1);
         }
@@ -57,12 +54,8 @@ mod tests {
     #[test]
     fn gone_means_seen_before_and_missed_three_times() {
         let with = |name: &str| table(&["@/tmp/x", &format!("/var/run/kubevirt/sockets/{name}")]);
-        let without = table(&[
-            "/var/run/kubevirt-hooks/vhostuser.sock",
-            "/x/launcher-sock-not",
-            "launcher-sock",
-            "",
-        ]);
+        let without =
+            table(&["/var/run/kubevirt-hooks/vhostuser.sock", "/x/launcher-sock-not", "launcher-sock", ""]);
         let mut watch = Watch::default();
         for _ in 0..5 {
             assert!(!watch.observe(&without));

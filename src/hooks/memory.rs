@@ -15,16 +15,12 @@ pub(super) struct Memory(VecDeque<(String, Resolved)>);
 impl Memory {
     /// What is known of a VMI.
     pub(super) fn recall(&self, vmi: &str) -> Option<&Resolved> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == vmi)
-            .map(|(_, resolved)| resolved)
+        self.0.iter().find(|(key, _)| key == vmi).map(|(_, resolved)| resolved)
     }
 
     /// Whether every one of these networks is known.
     pub(super) fn knows(&self, vmi: &str, networks: &[NetworkName]) -> bool {
-        self.recall(vmi)
-            .is_some_and(|known| networks.iter().all(|network| known.own.contains_key(network)))
+        self.recall(vmi).is_some_and(|known| networks.iter().all(|network| known.own.contains_key(network)))
     }
 
     /// Keeps what a successful call has resolved. The first word about a network stands.
@@ -44,12 +40,6 @@ impl Memory {
         if self.0.len() == VMIS {
             self.0.pop_front();
         }
-        self.0.push_back((
-            vmi.to_owned(),
-            Resolved {
-                notes: Vec::new(),
-                ..resolved
-            },
-        ));
+        self.0.push_back((vmi.to_owned(), Resolved { notes: Vec::new(), ..resolved }));
     }
 }

@@ -15,14 +15,7 @@ pub use server::{ServeConfig, serve};
 pub use socket::SocketError;
 
 /// Generated from `proto/hooks`; private, so that nothing else speaks the wire's types.
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod proto {
     pub mod info {
         include!(concat!(env!("OUT_DIR"), "/server/kubevirt.hooks.info.rs"));

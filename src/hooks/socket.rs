@@ -80,10 +80,9 @@ impl HookSocket {
         let path = dir.join(file_name(container).map_err(fail(dir))?);
         remove_stale(&path).await?;
         let listener = UnixListener::bind(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => SocketError::NotWritable {
-                dir: dir.to_owned(),
-                user: geteuid().as_raw(),
-            },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                SocketError::NotWritable { dir: dir.to_owned(), user: geteuid().as_raw() }
+            }
             _ => fail(&path)(error),
         })?;
         let inode = fs::symlink_metadata(&path).ok().map(|meta| meta.ino());
@@ -106,10 +105,7 @@ impl Drop for HookSocket {
 }
 
 async fn remove_stale(path: &Path) -> Result<(), SocketError> {
-    let fail = |error| SocketError::Io {
-        path: path.to_owned(),
-        error,
-    };
+    let fail = |error| SocketError::Io { path: path.to_owned(), error };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(fail(error)),

@@ -62,11 +62,7 @@ pub struct Plan {
 impl Wishes {
     /// Finds our NICs in a VMI. `architecture` is the domain's word for it, for a VMI that has none.
     pub fn of(vmi: &Vmi, architecture: Option<&str>, config: &NicConfig) -> Result<Self, PlanError> {
-        let mut wishes = Self {
-            nics: Vec::new(),
-            notes: Vec::new(),
-            several_bindings: false,
-        };
+        let mut wishes = Self { nics: Vec::new(), notes: Vec::new(), several_bindings: false };
         let Some(binding) = binding::ours(vmi, config.binding_name.as_deref())? else {
             return Ok(wishes);
         };
@@ -98,18 +94,12 @@ impl Wishes {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Plan, PlanError> {
-        let Self {
-            nics: wishes,
-            mut notes,
-            several_bindings,
-        } = self;
+        let Self { nics: wishes, mut notes, several_bindings } = self;
         let mut nics = Vec::with_capacity(wishes.len());
         for wish in wishes {
             let attachment = attachments
                 .get(&wish.network)
-                .ok_or_else(|| PlanError::Unresolved {
-                    network: wish.network.clone(),
-                })?;
+                .ok_or_else(|| PlanError::Unresolved { network: wish.network.clone() })?;
             notes.extend(note::host_specific(&wish.network, attachment));
             let socket = socket_path(&wish, attachment, several_bindings, &config.layout)?;
             nics.push(wish.complete(vmi, attachment, socket)?);
@@ -119,11 +109,7 @@ impl Wishes {
         let order = vmi.interfaces.iter().filter(|found| !found.is_absent());
         Ok(Plan {
             order: order.filter_map(|found| found.name.parse().ok()).collect(),
-            links: attachments
-                .iter()
-                .chain(others)
-                .map(|(network, found)| link(network, found))
-                .collect(),
+            links: attachments.iter().chain(others).map(|(network, found)| link(network, found)).collect(),
             nics,
             notes,
         })
@@ -131,10 +117,7 @@ impl Wishes {
 }
 
 fn link(network: &NetworkName, attachment: &Attachment) -> StableLink {
-    StableLink {
-        name: network.pod_interface(),
-        target: attachment.socket.parent(),
-    }
+    StableLink { name: network.pod_interface(), target: attachment.socket.parent() }
 }
 
 /// The path QEMU gets: the link and the socket's own file name.
@@ -152,15 +135,9 @@ fn socket_path(
         NetworkSource::Claim(claim) if several_bindings && is_below(&attachment.socket, claim) => {
             attachment.socket.clone()
         }
-        _ => layout
-            .compute
-            .join(&wish.network.pod_interface())
-            .join(attachment.socket.file_name()),
+        _ => layout.compute.join(&wish.network.pod_interface()).join(attachment.socket.file_name()),
     };
-    SocketPath::try_from(path).map_err(|error| PlanError::SocketPath {
-        network: wish.network.clone(),
-        error,
-    })
+    SocketPath::try_from(path).map_err(|error| PlanError::SocketPath { network: wish.network.clone(), error })
 }
 
 fn is_below(socket: &ComputePath, claim: &crate::vmi::Claim) -> bool {
@@ -170,13 +147,8 @@ fn is_below(socket: &ComputePath, claim: &crate::vmi::Claim) -> bool {
 
 fn check_names(wishes: &[Wish]) -> Result<(), PlanError> {
     for (index, wish) in wishes.iter().enumerate() {
-        if wishes[..index]
-            .iter()
-            .any(|earlier| earlier.network == wish.network)
-        {
-            return Err(PlanError::DuplicateInterface {
-                network: wish.network.clone(),
-            });
+        if wishes[..index].iter().any(|earlier| earlier.network == wish.network) {
+            return Err(PlanError::DuplicateInterface { network: wish.network.clone() });
         }
     }
     Ok(())
@@ -188,14 +160,10 @@ fn check_macs(vmi: &Vmi, nics: &[Nic]) -> Result<(), PlanError> {
             .iter()
             .find(|earlier| earlier.mac == nic.mac)
             .map(|earlier| earlier.network.as_str());
-        let foreign = vmi
-            .interfaces
-            .iter()
-            .filter(|found| !found.is_absent())
-            .find(|found| {
-                let mac = found.mac_address.as_deref().and_then(|text| text.parse().ok());
-                mac == Some(nic.mac) && !nics.iter().any(|nic| nic.network.as_str() == found.name)
-            });
+        let foreign = vmi.interfaces.iter().filter(|found| !found.is_absent()).find(|found| {
+            let mac = found.mac_address.as_deref().and_then(|text| text.parse().ok());
+            mac == Some(nic.mac) && !nics.iter().any(|nic| nic.network.as_str() == found.name)
+        });
         if let Some(other) = own.or(foreign.map(|found| found.name.as_str())) {
             return Err(PlanError::DuplicateMac {
                 network: nic.network.clone(),
@@ -209,22 +177,13 @@ fn check_macs(vmi: &Vmi, nics: &[Nic]) -> Result<(), PlanError> {
 
 fn check_sockets(vmi: &Vmi, nics: &[Nic], others: &Attachments) -> Result<(), PlanError> {
     let in_vmi = |network: &NetworkName| {
-        vmi.interfaces
-            .iter()
-            .any(|found| found.name == network.as_str() && !found.is_absent())
+        vmi.interfaces.iter().any(|found| found.name == network.as_str() && !found.is_absent())
     };
     for (index, nic) in nics.iter().enumerate() {
-        let own = nics[..index]
-            .iter()
-            .map(|earlier| (&earlier.network, &earlier.device_socket));
-        let foreign = others
-            .iter()
-            .filter(|(network, _)| in_vmi(network))
-            .map(|(name, found)| (name, &found.socket));
-        if let Some((other, socket)) = own
-            .chain(foreign)
-            .find(|(_, socket)| **socket == nic.device_socket)
-        {
+        let own = nics[..index].iter().map(|earlier| (&earlier.network, &earlier.device_socket));
+        let foreign =
+            others.iter().filter(|(network, _)| in_vmi(network)).map(|(name, found)| (name, &found.socket));
+        if let Some((other, socket)) = own.chain(foreign).find(|(_, socket)| **socket == nic.device_socket) {
             return Err(PlanError::DuplicateSocket {
                 network: nic.network.clone(),
                 path: socket.to_string(),

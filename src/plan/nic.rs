@@ -81,22 +81,14 @@ impl<'c> Rules<'c> {
 
     pub(super) fn queues_cut(&self) -> Option<Note> {
         let (wanted, given) = self.queues?;
-        QueuePairs::capped(wanted, self.config.max_queue_pairs)
-            .1
-            .then_some(Note::QueuesCut { wanted, given })
+        QueuePairs::capped(wanted, self.config.max_queue_pairs).1.then_some(Note::QueuesCut { wanted, given })
     }
 
     pub(super) fn wish(&self, vmi: &Vmi, interface: &Interface) -> Result<Wish, PlanError> {
         let network: NetworkName = interface.name.parse()?;
         let settings = self.annotations.of(&interface.name);
-        let Settings {
-            queue_pairs,
-            rx_queue_size,
-            tx_queue_size,
-            mtu,
-            reconnect_timeout,
-            target_dev,
-        } = settings;
+        let Settings { queue_pairs, rx_queue_size, tx_queue_size, mtu, reconnect_timeout, target_dev } =
+            settings;
         let boot_order = boot_order(interface, &network)?;
         check_model(interface, &network)?;
         Ok(Wish {
@@ -131,9 +123,7 @@ impl Wish {
     ) -> Result<Nic, PlanError> {
         let mac = match self.mac {
             Some(mac) => mac,
-            None => self
-                .offered_mac(attachment)?
-                .unwrap_or_else(|| mac::derive(vmi, &self.network)),
+            None => self.offered_mac(attachment)?.unwrap_or_else(|| mac::derive(vmi, &self.network)),
         };
         let mtu = match self.mtu {
             Some(mtu) => Some(mtu),
@@ -182,29 +172,19 @@ impl Wish {
 }
 
 fn source(vmi: &Vmi, network: &NetworkName) -> Result<NetworkSource, PlanError> {
-    let wrong = |what| {
-        Err(PlanError::WrongNetwork {
-            network: network.clone(),
-            what,
-        })
-    };
+    let wrong = |what| Err(PlanError::WrongNetwork { network: network.clone(), what });
     match vmi.network(network.as_str()).map(|found| &found.source) {
         Some(source @ (NetworkSource::Multus | NetworkSource::Claim(_))) => Ok(source.clone()),
         Some(NetworkSource::Pod) => wrong("the pod network"),
         Some(NetworkSource::Unknown) => wrong("neither a multus network nor a resourceClaim"),
-        None => Err(PlanError::NoNetwork {
-            network: network.clone(),
-        }),
+        None => Err(PlanError::NoNetwork { network: network.clone() }),
     }
 }
 
 fn check_model(interface: &Interface, network: &NetworkName) -> Result<(), PlanError> {
     match interface.model.as_deref() {
         None | Some("virtio") => Ok(()),
-        Some(model) => Err(PlanError::Model {
-            network: network.clone(),
-            model: model.to_owned(),
-        }),
+        Some(model) => Err(PlanError::Model { network: network.clone(), model: model.to_owned() }),
     }
 }
 
@@ -222,10 +202,7 @@ fn link_down(interface: &Interface, network: &NetworkName) -> Result<bool, PlanE
     match interface.state.as_str() {
         "" | "up" => Ok(false),
         "down" => Ok(true),
-        state => Err(PlanError::State {
-            network: network.clone(),
-            state: state.to_owned(),
-        }),
+        state => Err(PlanError::State { network: network.clone(), state: state.to_owned() }),
     }
 }
 
@@ -258,8 +235,5 @@ fn acpi_index(interface: &Interface, network: &NetworkName) -> Result<Option<Non
 
 fn pci_address(interface: &Interface, network: &NetworkName) -> Result<Option<PciAddress>, PlanError> {
     let parsed = interface.pci_address.as_deref().map(str::parse).transpose();
-    parsed.map_err(|error| PlanError::PciAddress {
-        network: network.clone(),
-        error,
-    })
+    parsed.map_err(|error| PlanError::PciAddress { network: network.clone(), error })
 }

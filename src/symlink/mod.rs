@@ -35,10 +35,7 @@ pub struct LinkDir {
 impl LinkDir {
     /// `root` must exist when a link is made; `below` are plain names.
     pub fn new(root: PathBuf, below: &[&'static str]) -> Self {
-        Self {
-            root,
-            below: below.to_vec(),
-        }
+        Self { root, below: below.to_vec() }
     }
 }
 
@@ -107,25 +104,19 @@ fn replace(dir: &OwnedFd, link: &StableLink, path: &str) -> Result<Outcome, Link
         Ok(target) if target.as_bytes() == link.target.as_str().as_bytes() => return Ok(Outcome::Kept),
         Ok(_) => {}
         Err(Errno::INVAL) => {
-            return Err(LinkError::Occupied {
-                path: path.to_owned(),
-            });
+            return Err(LinkError::Occupied { path: path.to_owned() });
         }
         Err(error) => return Err(explain(path.to_owned(), error)),
     }
     let temporary = make_temporary(dir, link).map_err(|error| explain(path.to_owned(), error))?;
-    renameat(dir, &temporary, dir, &link.name)
-        .map(|()| Outcome::Replaced)
-        .map_err(|error| {
-            // The rename's error is the one to tell; a temporary link left behind harms nobody.
-            let _ = unlinkat(dir, &temporary, AtFlags::empty());
-            match error {
-                Errno::ISDIR | Errno::NOTEMPTY => LinkError::Occupied {
-                    path: path.to_owned(),
-                },
-                error => explain(path.to_owned(), error),
-            }
-        })
+    renameat(dir, &temporary, dir, &link.name).map(|()| Outcome::Replaced).map_err(|error| {
+        // The rename's error is the one to tell; a temporary link left behind harms nobody.
+        let _ = unlinkat(dir, &temporary, AtFlags::empty());
+        match error {
+            Errno::ISDIR | Errno::NOTEMPTY => LinkError::Occupied { path: path.to_owned() },
+            error => explain(path.to_owned(), error),
+        }
+    })
 }
 
 /// A link under a name that nobody else uses: in KubeVirt ≤ 1.5 two sidecars share the directory.
@@ -162,14 +153,8 @@ fn open_or_make(dir: &LinkDir) -> Result<OwnedFd, LinkError> {
 
 fn explain(path: String, error: Errno) -> LinkError {
     match error {
-        Errno::ACCESS | Errno::PERM | Errno::ROFS => LinkError::Permission {
-            path,
-            error: error.into(),
-        },
-        error => LinkError::Io {
-            path,
-            error: error.into(),
-        },
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => LinkError::Permission { path, error: error.into() },
+        error => LinkError::Io { path, error: error.into() },
     }
 }
 
@@ -180,10 +165,7 @@ mod tests {
     use super::*;
 
     fn link(target: &str) -> StableLink {
-        StableLink {
-            name: "pod6c270ef2f25".to_owned(),
-            target: ComputePath::directory(target).unwrap(),
-        }
+        StableLink { name: "pod6c270ef2f25".to_owned(), target: ComputePath::directory(target).unwrap() }
     }
 
     fn dir(root: &Path) -> LinkDir {
@@ -203,16 +185,10 @@ mod tests {
     fn makes_keeps_and_replaces() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("hook-sidecar-0/userdata/pod6c270ef2f25");
-        assert_eq!(
-            ensure(&dir(root.path()), &link("/run/a")).unwrap(),
-            Outcome::Created
-        );
+        assert_eq!(ensure(&dir(root.path()), &link("/run/a")).unwrap(), Outcome::Created);
         assert_eq!(fs::read_link(&path).unwrap(), Path::new("/run/a"));
         assert_eq!(ensure(&dir(root.path()), &link("/run/a")).unwrap(), Outcome::Kept);
-        assert_eq!(
-            ensure(&dir(root.path()), &link("/run/b")).unwrap(),
-            Outcome::Replaced
-        );
+        assert_eq!(ensure(&dir(root.path()), &link("/run/b")).unwrap(), Outcome::Replaced);
         assert_eq!(fs::read_link(&path).unwrap(), Path::new("/run/b"));
         assert_eq!(entries(path.parent().unwrap()), ["pod6c270ef2f25"]);
         assert_eq!(entries(root.path()), ["hook-sidecar-0"]);
@@ -228,20 +204,10 @@ mod tests {
             "link {}: the name is taken by something that is not a link of this sidecar: remove it from the pod's hook volume",
             path.display()
         );
-        assert_eq!(
-            ensure(&dir(root.path()), &link("/run/a"))
-                .unwrap_err()
-                .to_string(),
-            expected
-        );
+        assert_eq!(ensure(&dir(root.path()), &link("/run/a")).unwrap_err().to_string(), expected);
         fs::remove_dir(&path).unwrap();
         fs::write(&path, "kept").unwrap();
-        assert_eq!(
-            ensure(&dir(root.path()), &link("/run/a"))
-                .unwrap_err()
-                .to_string(),
-            expected
-        );
+        assert_eq!(ensure(&dir(root.path()), &link("/run/a")).unwrap_err().to_string(), expected);
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
         assert_eq!(entries(&userdata), ["pod6c270ef2f25"]);
     }
@@ -252,9 +218,7 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         symlink(elsewhere.path(), root.path().join("hook-sidecar-0")).unwrap();
         assert_eq!(
-            ensure(&dir(root.path()), &link("/run/a"))
-                .unwrap_err()
-                .to_string(),
+            ensure(&dir(root.path()), &link("/run/a")).unwrap_err().to_string(),
             format!(
                 "link {}/hook-sidecar-0: the name is taken by something that is not a link of this sidecar: remove it \
                  from the pod's hook volume",

@@ -71,9 +71,7 @@ fn octets(text: &str) -> Option<[u8; 6]> {
 
 // Not `u8::from_str_radix`: it takes "+f" for an octet.
 fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 impl fmt::Display for MacAddr {
@@ -89,17 +87,8 @@ mod tests {
 
     #[test]
     fn normalises_every_form_that_kubevirt_admits() {
-        for text in [
-            "02-AB-CD-11-22-EF",
-            "02:ab:cd:11:22:ef",
-            "02ab.cd11.22ef",
-            "02AB.CD11.22EF",
-        ] {
-            assert_eq!(
-                text.parse::<MacAddr>().unwrap().to_string(),
-                "02:ab:cd:11:22:ef",
-                "{text}"
-            );
+        for text in ["02-AB-CD-11-22-EF", "02:ab:cd:11:22:ef", "02ab.cd11.22ef", "02AB.CD11.22EF"] {
+            assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "02:ab:cd:11:22:ef", "{text}");
         }
     }
 
@@ -137,9 +126,6 @@ mod tests {
 
     #[test]
     fn local_addresses_are_unicast() {
-        assert_eq!(
-            MacAddr::local([0xff, 1, 2, 3, 4, 5]).to_string(),
-            "fe:01:02:03:04:05"
-        );
+        assert_eq!(MacAddr::local([0xff, 1, 2, 3, 4, 5]).to_string(), "fe:01:02:03:04:05");
     }
 }

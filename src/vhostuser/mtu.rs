@@ -46,9 +46,6 @@ mod tests {
         for bad in [i64::MIN, -1, 0, 67, 65536, i64::MAX] {
             assert_eq!(Mtu::try_from(bad), Err(MtuError(bad)));
         }
-        assert_eq!(
-            MtuError(67).to_string(),
-            "an MTU of 67 bytes: it must be 68 to 65535"
-        );
+        assert_eq!(MtuError(67).to_string(), "an MTU of 67 bytes: it must be 68 to 65535");
     }
 }

@@ -134,12 +134,7 @@ impl fmt::Display for SocketPath {
 
 fn check_length(path: &str, max: usize, what: &'static str) -> Result<(), PathError> {
     match path.len() {
-        length if length > max => Err(PathError::TooLong {
-            path: path.to_owned(),
-            length,
-            max,
-            what,
-        }),
+        length if length > max => Err(PathError::TooLong { path: path.to_owned(), length, max, what }),
         _ => Ok(()),
     }
 }
@@ -156,10 +151,7 @@ mod tests {
         assert_eq!(path.file_name(), "vhost.sock");
         assert_eq!(path.parent().join("x").as_str(), "/run/vhostuser/a1/x");
         let top = ComputePath::file("/vhost.sock").unwrap();
-        assert_eq!(
-            (top.parent().as_str(), top.parent().join("x").as_str()),
-            ("/", "/x")
-        );
+        assert_eq!((top.parent().as_str(), top.parent().join("x").as_str()), ("/", "/x"));
     }
 
     #[test]
@@ -169,14 +161,8 @@ mod tests {
         assert_eq!(refusal("run/vhost.sock"), "path 'run/vhost.sock' is not absolute");
         assert_eq!(refusal("/run/../etc/x"), "path '/run/../etc/x' contains '..'");
         assert_eq!(refusal("/run/.."), "path '/run/..' contains '..'");
-        assert_eq!(
-            refusal("/run/a\nb"),
-            r"path '/run/a\nb' contains a control character"
-        );
-        assert_eq!(
-            refusal("/run/a\0b"),
-            r"path '/run/a\0b' contains a control character"
-        );
+        assert_eq!(refusal("/run/a\nb"), r"path '/run/a\nb' contains a control character");
+        assert_eq!(refusal("/run/a\0b"), r"path '/run/a\0b' contains a control character");
         assert_eq!(refusal("/run/"), "path '/run/' names a directory, not a socket");
         assert_eq!(refusal("/"), "path '/' names a directory, not a socket");
         assert_eq!(refusal("/run/."), "path '/run/.' names a directory, not a socket");

@@ -57,11 +57,7 @@ impl PciAddress {
 
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:04x}:{:02x}:{:02x}.{:x}",
-            self.domain, self.bus, self.slot, self.function
-        )
+        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.slot, self.function)
     }
 }
 
@@ -75,10 +71,7 @@ mod tests {
             assert_eq!(text.parse::<PciAddress>().unwrap().to_string(), text);
         }
         let attributes = "0001:81:1F.7".parse::<PciAddress>().unwrap().attributes();
-        assert_eq!(
-            attributes.map(|(_, value)| value),
-            ["0x0001", "0x81", "0x1f", "0x7"]
-        );
+        assert_eq!(attributes.map(|(_, value)| value), ["0x0001", "0x81", "0x1f", "0x7"]);
     }
 
     #[test]

@@ -17,11 +17,7 @@ impl fmt::Display for Quoted<'_> {
                 _ => write!(f, "{}", c.escape_debug())?,
             }
         }
-        f.write_str(if self.0.chars().nth(SHOWN).is_some() {
-            "…'"
-        } else {
-            "'"
-        })
+        f.write_str(if self.0.chars().nth(SHOWN).is_some() { "…'" } else { "'" })
     }
 }
 
@@ -33,13 +29,7 @@ mod tests {
     fn escapes_and_cuts() {
         assert_eq!(Quoted("a\nb").to_string(), r"'a\nb'");
         assert_eq!(Quoted("žluť").to_string(), "'žluť'");
-        assert_eq!(
-            Quoted(&"x".repeat(161)).to_string(),
-            format!("'{}…'", "x".repeat(160))
-        );
-        assert_eq!(
-            Quoted(&"x".repeat(160)).to_string(),
-            format!("'{}'", "x".repeat(160))
-        );
+        assert_eq!(Quoted(&"x".repeat(161)).to_string(), format!("'{}…'", "x".repeat(160)));
+        assert_eq!(Quoted(&"x".repeat(160)).to_string(), format!("'{}'", "x".repeat(160)));
     }
 }

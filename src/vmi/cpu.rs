@@ -20,10 +20,7 @@ impl Cpu {
     pub(super) fn network_queues(&self) -> Result<u64, VmiError> {
         if (self.sockets, self.cores, self.threads) != (0, 0, 0) {
             let factors = [self.sockets, self.cores, self.threads];
-            return Ok(factors
-                .into_iter()
-                .map(|factor| factor.max(1))
-                .fold(1, u64::saturating_mul));
+            return Ok(factors.into_iter().map(|factor| factor.max(1)).fold(1, u64::saturating_mul));
         }
         match (&self.limit, &self.request) {
             (Some(limit), _) => cpus("limits.cpu", limit),
@@ -34,10 +31,7 @@ impl Cpu {
 }
 
 fn cpus(field: &'static str, quantity: &str) -> Result<u64, VmiError> {
-    let bad = || VmiError::BadCpuQuantity {
-        field,
-        value: quantity.to_owned(),
-    };
+    let bad = || VmiError::BadCpuQuantity { field, value: quantity.to_owned() };
     rounded_up(quantity).ok_or_else(bad)
 }
 
@@ -46,9 +40,7 @@ fn rounded_up(quantity: &str) -> Option<u64> {
     let unit = quantity.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E'));
     let exponent_unit = quantity.strip_suffix('E').map(str::len);
     let (number, unit) = quantity.split_at(exponent_unit.or(unit).unwrap_or(quantity.len()));
-    let plain = number
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
     let number = plain.then(|| number.parse::<f64>().ok()).flatten()?;
     let value = match unit {
         "n" => number / 1e9,
@@ -79,15 +71,7 @@ mod tests {
     use super::*;
 
     fn topology(sockets: u64, cores: u64, threads: u64) -> u64 {
-        Cpu {
-            sockets,
-            cores,
-            threads,
-            limit: Some("9".into()),
-            request: None,
-        }
-        .network_queues()
-        .unwrap()
+        Cpu { sockets, cores, threads, limit: Some("9".into()), request: None }.network_queues().unwrap()
     }
 
     #[test]
@@ -101,11 +85,8 @@ mod tests {
     #[test]
     fn then_the_limit_then_the_request_then_one() {
         let of = |limit: Option<&str>, request: Option<&str>| {
-            let cpu = Cpu {
-                limit: limit.map(Into::into),
-                request: request.map(Into::into),
-                ..Cpu::default()
-            };
+            let cpu =
+                Cpu { limit: limit.map(Into::into), request: request.map(Into::into), ..Cpu::default() };
             cpu.network_queues()
         };
         assert_eq!(of(Some("1500m"), Some("9")), Ok(2));

@@ -185,11 +185,7 @@ impl Vmi {
     /// The distinct names of binding plugins that the interfaces use, in their order.
     pub fn binding_names(&self) -> Vec<&str> {
         let mut names = Vec::new();
-        for name in self
-            .interfaces
-            .iter()
-            .filter_map(|interface| interface.binding.as_deref())
-        {
+        for name in self.interfaces.iter().filter_map(|interface| interface.binding.as_deref()) {
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -143,9 +143,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Vmi, VmiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let object: Object = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| unreadable(error.path().to_string(), error.inner()))?;
-    deserializer
-        .end()
-        .map_err(|error| unreadable(".".to_owned(), &error))?;
+    deserializer.end().map_err(|error| unreadable(".".to_owned(), &error))?;
     Ok(object.into())
 }
 
@@ -157,40 +155,15 @@ fn unreadable(path: String, error: &serde_json::Error) -> VmiError {
         serde_json::error::Category::Data => ("the text".to_owned(), "is not a JSON object"),
         _ => ("the text".to_owned(), "is not JSON"),
     };
-    VmiError::Unreadable {
-        field,
-        problem,
-        line: error.line(),
-        column: error.column(),
-    }
+    VmiError::Unreadable { field, problem, line: error.line(), column: error.column() }
 }
 
 impl From<Object> for Vmi {
     fn from(object: Object) -> Self {
-        let Object {
-            metadata,
-            spec,
-            status,
-        } = object;
-        let Metadata {
-            name,
-            namespace,
-            uid,
-            annotations,
-        } = metadata.unwrap_or_default();
-        let Spec {
-            architecture,
-            domain,
-            networks,
-            resource_claims,
-        } = spec.unwrap_or_default();
-        let Domain {
-            cpu,
-            resources,
-            devices,
-            firmware,
-            launch_security,
-        } = domain.unwrap_or_default();
+        let Object { metadata, spec, status } = object;
+        let Metadata { name, namespace, uid, annotations } = metadata.unwrap_or_default();
+        let Spec { architecture, domain, networks, resource_claims } = spec.unwrap_or_default();
+        let Domain { cpu, resources, devices, firmware, launch_security } = domain.unwrap_or_default();
         let devices = devices.unwrap_or_default();
         let claims = resource_claims.unwrap_or_default();
         Self {
@@ -205,12 +178,7 @@ impl From<Object> for Vmi {
                 .filter_map(|(k, v)| Some((k, v?)))
                 .collect(),
             architecture: set(architecture),
-            interfaces: devices
-                .interfaces
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            interfaces: devices.interfaces.unwrap_or_default().into_iter().map(Into::into).collect(),
             networks: networks
                 .unwrap_or_default()
                 .into_iter()
@@ -234,11 +202,7 @@ fn set(text: Option<String>) -> Option<String> {
 }
 
 fn cpu_of(topology: Topology, resources: Resources) -> cpu::Cpu {
-    let Topology {
-        sockets,
-        cores,
-        threads,
-    } = topology;
+    let Topology { sockets, cores, threads } = topology;
     let quantity = |list: Option<CpuQuantity>| match list?.cpu? {
         Quantity::Text(text) => Some(text),
         Quantity::Number(number) => Some(number.to_string()),
@@ -254,16 +218,8 @@ fn cpu_of(topology: Topology, resources: Resources) -> cpu::Cpu {
 
 impl From<Interface> for super::Interface {
     fn from(interface: Interface) -> Self {
-        let Interface {
-            name,
-            binding,
-            mac_address,
-            model,
-            pci_address,
-            boot_order,
-            acpi_index,
-            state,
-        } = interface;
+        let Interface { name, binding, mac_address, model, pci_address, boot_order, acpi_index, state } =
+            interface;
         Self {
             name: name.unwrap_or_default(),
             binding: binding.and_then(|binding| set(binding.name)),
@@ -280,45 +236,28 @@ impl From<Interface> for super::Interface {
 impl From<LaunchSecurityWire> for LaunchSecurity {
     fn from(wire: LaunchSecurityWire) -> Self {
         let LaunchSecurityWire { sev, snp } = wire;
-        if sev.is_some() || snp.is_some() {
-            Self::Sev
-        } else {
-            Self::Other
-        }
+        if sev.is_some() || snp.is_some() { Self::Sev } else { Self::Other }
     }
 }
 
 impl Network {
     fn resolve(self, claims: &[PodClaim]) -> super::Network {
-        let Self {
-            name,
-            pod,
-            multus,
-            resource_claim,
-        } = self;
+        let Self { name, pod, multus, resource_claim } = self;
         let source = match (pod, multus, resource_claim) {
             (Some(_), _, _) => NetworkSource::Pod,
             (None, Some(_), _) => NetworkSource::Multus,
             (None, None, Some(claim)) => NetworkSource::Claim(claim.resolve(claims)),
             (None, None, None) => NetworkSource::Unknown,
         };
-        super::Network {
-            name: name.unwrap_or_default(),
-            source,
-        }
+        super::Network { name: name.unwrap_or_default(), source }
     }
 }
 
 impl NetworkClaim {
     fn resolve(self, claims: &[PodClaim]) -> Claim {
-        let Self {
-            claim_name,
-            request_name,
-        } = self;
+        let Self { claim_name, request_name } = self;
         let pod_claim = claim_name.unwrap_or_default();
-        let listed = claims
-            .iter()
-            .find(|claim| claim.name.as_deref() == Some(&pod_claim));
+        let listed = claims.iter().find(|claim| claim.name.as_deref() == Some(&pod_claim));
         let kind = listed.and_then(|claim| {
             match (&claim.resource_claim_name, &claim.resource_claim_template_name) {
                 (Some(name), _) if !name.is_empty() => Some(ClaimKind::Direct(name.clone())),
@@ -326,10 +265,6 @@ impl NetworkClaim {
                 _ => None,
             }
         });
-        Claim {
-            pod_claim,
-            request: request_name.unwrap_or_default(),
-            kind,
-        }
+        Claim { pod_claim, request: request_name.unwrap_or_default(), kind }
     }
 }

@@ -75,20 +75,12 @@ pub struct Machine {
 impl Machine {
     /// A q35 or arm64 machine.
     pub fn new(release: Release, placeholders: usize) -> Self {
-        Self {
-            release,
-            placeholders,
-            pcie_hotplug: true,
-        }
+        Self { release, placeholders, pcie_hotplug: true }
     }
 
     /// A machine without PCIe hot-plug.
     pub fn without_hotplug(release: Release) -> Self {
-        Self {
-            release,
-            placeholders: 0,
-            pcie_hotplug: false,
-        }
+        Self { release, placeholders: 0, pcie_hotplug: false }
     }
 
     fn steps(self) -> &'static [Step] {

@@ -43,9 +43,7 @@ pub struct Client {
 impl Client {
     /// Connects to nothing yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self {
-            socket: socket.into(),
-        }
+        Self { socket: socket.into() }
     }
 
     /// The socket that every call dials.
@@ -64,16 +62,10 @@ impl Client {
         domain_xml: impl Into<Vec<u8>>,
         vmi: impl Into<Vec<u8>>,
     ) -> Result<String, Status> {
-        let params = OnDefineDomainParams {
-            domain_xml: domain_xml.into(),
-            vmi: vmi.into(),
-        };
+        let params = OnDefineDomainParams { domain_xml: domain_xml.into(), vmi: vmi.into() };
         let mut client = self.callbacks().await?;
-        let answer = within(
-            CALLBACK_DEADLINE,
-            client.on_define_domain(request(params, CALLBACK_DEADLINE)),
-        )
-        .await?;
+        let answer =
+            within(CALLBACK_DEADLINE, client.on_define_domain(request(params, CALLBACK_DEADLINE))).await?;
         String::from_utf8(answer.domain_xml).map_err(|error| Status::internal(format!("the answer: {error}")))
     }
 
@@ -89,22 +81,15 @@ impl Client {
             cloud_init_data: cloud_init_data.into(),
         };
         let mut client = self.callbacks().await?;
-        let answer = within(
-            CALLBACK_DEADLINE,
-            client.pre_cloud_init_iso(request(params, CALLBACK_DEADLINE)),
-        )
-        .await?;
+        let answer =
+            within(CALLBACK_DEADLINE, client.pre_cloud_init_iso(request(params, CALLBACK_DEADLINE))).await?;
         Ok(answer.cloud_init_data)
     }
 
     /// Said once QEMU has exited.
     pub async fn shutdown(&self) -> Result<(), Status> {
         let mut client = self.callbacks().await?;
-        within(
-            CALLBACK_DEADLINE,
-            client.shutdown(request(ShutdownParams {}, CALLBACK_DEADLINE)),
-        )
-        .await?;
+        within(CALLBACK_DEADLINE, client.shutdown(request(ShutdownParams {}, CALLBACK_DEADLINE))).await?;
         Ok(())
     }
 
@@ -113,9 +98,7 @@ impl Client {
     }
 
     async fn dial(&self) -> Result<Channel, Status> {
-        dial(&self.socket)
-            .await
-            .map_err(|error| Status::unavailable(error.to_string()))
+        dial(&self.socket).await.map_err(|error| Status::unavailable(error.to_string()))
     }
 }
 
@@ -142,8 +125,6 @@ async fn within<T>(
     match timeout(deadline, call).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) if started.elapsed() < deadline => Err(status),
-        _ => Err(Status::deadline_exceeded(format!(
-            "no answer within {deadline:?}"
-        ))),
+        _ => Err(Status::deadline_exceeded(format!("no answer within {deadline:?}"))),
     }
 }

@@ -54,14 +54,7 @@ pub fn with_root_ports(xml: &str, count: usize) -> String {
     let first = 1 + devices(&document).children().filter(pci).count();
     let port =
         |index| format!("<controller type=\"pci\" index=\"{index}\" model=\"pcie-root-port\"></controller>");
-    let kinds = [
-        "controller",
-        "panic",
-        "hostdev",
-        "channel",
-        "interface",
-        "emulator",
-    ];
+    let kinds = ["controller", "panic", "hostdev", "channel", "interface", "emulator"];
     append(xml, &kinds, &(first..first + count).map(port).collect::<Vec<_>>())
 }
 
@@ -69,15 +62,10 @@ pub fn with_root_ports(xml: &str, count: usize) -> String {
 /// XML has it.
 pub fn assign_pci_addresses(xml: &str) -> String {
     let document = parse(xml);
-    let mut used: HashSet<String> = document
-        .descendants()
-        .filter_map(|node| node.attribute("bus").map(str::to_owned))
-        .collect();
+    let mut used: HashSet<String> =
+        document.descendants().filter_map(|node| node.attribute("bus").map(str::to_owned)).collect();
     let mut edited = xml.to_owned();
-    let bare: Vec<_> = devices(&document)
-        .children()
-        .filter(|node| is_bare_interface(*node))
-        .collect();
+    let bare: Vec<_> = devices(&document).children().filter(|node| is_bare_interface(*node)).collect();
     let buses: Vec<_> = bare.iter().map(|_| next_bus(&mut used)).collect();
     // From the end, so that the offsets before an edit stay right.
     for (interface, bus) in bare.iter().zip(buses).rev() {
@@ -93,9 +81,7 @@ fn is_bare_interface(node: Node<'_, '_>) -> bool {
 }
 
 fn next_bus(used: &mut HashSet<String>) -> String {
-    let free = (1..=u8::MAX)
-        .map(|bus| format!("0x{bus:02x}"))
-        .find(|bus| !used.contains(bus));
+    let free = (1..=u8::MAX).map(|bus| format!("0x{bus:02x}")).find(|bus| !used.contains(bus));
     let bus = free.expect("a PCI bus is left");
     used.insert(bus.clone());
     bus
@@ -114,24 +100,15 @@ fn append(xml: &str, kinds: &[&str], elements: &[String]) -> String {
     let devices = devices(&document);
     let last = |kind: &&str| devices.children().rfind(|node| node.has_tag_name(*kind));
     let (at, text) = match (kinds.iter().find_map(last), devices.first_element_child()) {
-        (Some(last), _) => (
-            last.range().end,
-            elements
-                .iter()
-                .map(|element| format!("\n\t\t{element}"))
-                .collect(),
-        ),
-        (None, Some(first)) => (
-            first.range().start,
-            elements
-                .iter()
-                .map(|element| format!("{element}\n\t\t"))
-                .collect(),
-        ),
-        (None, None) => (
-            devices.range().end - "</devices>".len(),
-            format!("\n\t\t{}\n\t", elements.join("\n\t\t")),
-        ),
+        (Some(last), _) => {
+            (last.range().end, elements.iter().map(|element| format!("\n\t\t{element}")).collect())
+        }
+        (None, Some(first)) => {
+            (first.range().start, elements.iter().map(|element| format!("{element}\n\t\t")).collect())
+        }
+        (None, None) => {
+            (devices.range().end - "</devices>".len(), format!("\n\t\t{}\n\t", elements.join("\n\t\t")))
+        }
     };
     let mut edited = xml.to_owned();
     edited.insert_str(at, &text);
@@ -143,9 +120,6 @@ fn parse(xml: &str) -> Document<'_> {
 }
 
 fn devices<'a, 'i>(document: &'a Document<'i>) -> Node<'a, 'i> {
-    let devices = document
-        .root_element()
-        .children()
-        .find(|node| node.has_tag_name("devices"));
+    let devices = document.root_element().children().find(|node| node.has_tag_name("devices"));
     devices.expect("a domain has <devices>")
 }

@@ -48,10 +48,7 @@ pub async fn dial(socket: &Path) -> Result<Channel, DialError> {
     };
     match timeout(BUDGET, attempts).await {
         Ok(channel) => Ok(channel),
-        Err(_elapsed) => Err(DialError {
-            socket: socket.to_owned(),
-            reason,
-        }),
+        Err(_elapsed) => Err(DialError { socket: socket.to_owned(), reason }),
     }
 }
 
@@ -67,9 +64,7 @@ async fn attempt(socket: &Path) -> Result<Channel, tonic::transport::Error> {
             }
         }
     });
-    let channel = Endpoint::from_static("http://localhost")
-        .connect_with_connector(connector)
-        .await?;
+    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connector).await?;
     answered.notified().await;
     Ok(channel)
 }

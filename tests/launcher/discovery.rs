@@ -111,10 +111,7 @@ impl Collect {
         let mut found = Vec::new();
         while processed.len() < self.sidecars {
             if started.elapsed() >= self.timeout {
-                return Err(CollectError::Timeout {
-                    found,
-                    expected: self.sidecars,
-                });
+                return Err(CollectError::Timeout { found, expected: self.sidecars });
             }
             if let Pace::TickBefore(pause) = self.pace {
                 sleep(pause).await;
@@ -147,10 +144,7 @@ impl Collect {
     fn candidates(&self) -> io::Result<Vec<(OsString, PathBuf)>> {
         let entries = sorted(&self.dir)?;
         if self.layout == Layout::Flat {
-            return Ok(entries
-                .into_iter()
-                .map(|entry| (entry.file_name(), entry.path()))
-                .collect());
+            return Ok(entries.into_iter().map(|entry| (entry.file_name(), entry.path())).collect());
         }
         let mut candidates = Vec::new();
         for sidecar in entries {
@@ -178,19 +172,9 @@ async fn ask(socket: &Path) -> Result<Option<Found>, CollectError> {
         Ok(info) => info,
         Err(status) => return Err(CollectError::Info { socket, status }),
     };
-    match VERSIONS
-        .into_iter()
-        .find(|version| info.versions.iter().any(|offered| offered == version))
-    {
-        Some(version) => Ok(Some(Found {
-            socket,
-            info,
-            version,
-        })),
-        None => Err(CollectError::Versions {
-            socket,
-            versions: info.versions,
-        }),
+    match VERSIONS.into_iter().find(|version| info.versions.iter().any(|offered| offered == version)) {
+        Some(version) => Ok(Some(Found { socket, info, version })),
+        None => Err(CollectError::Versions { socket, versions: info.versions }),
     }
 }
 

@@ -39,10 +39,7 @@ fn rewrite(xml: &str, qemu: bool) -> String {
         keep: &DOMAIN,
         namespace: Namespace::Any,
     };
-    let mut encoder = Encoder {
-        out: String::new(),
-        qemu,
-    };
+    let mut encoder = Encoder { out: String::new(), qemu };
     encoder.element(&root, 0);
     encoder.out
 }
@@ -51,11 +48,7 @@ fn rewrite(xml: &str, qemu: bool) -> String {
 pub(super) fn parse(answer: &str) -> Document<'_> {
     let document =
         Document::parse(answer).unwrap_or_else(|error| panic!("KubeVirt cannot parse the answer: {error}"));
-    assert_eq!(
-        document.root_element().tag_name().name(),
-        "domain",
-        "the root KubeVirt expects"
-    );
+    assert_eq!(document.root_element().tag_name().name(), "domain", "the root KubeVirt expects");
     document
 }
 
@@ -100,24 +93,14 @@ impl Encoder {
         let Keep::Only(_, fields) = element.keep else {
             return same_namespace(element.node);
         };
-        fields
-            .iter()
-            .flat_map(|field| self.field(element.node, field))
-            .collect()
+        fields.iter().flat_map(|field| self.field(element.node, field)).collect()
     }
 
     fn field<'a, 'i>(&self, parent: Option<Node<'a, 'i>>, field: &'a Child) -> Vec<Element<'a, 'i>> {
-        let element = |node| Element {
-            tag: field.tag,
-            node,
-            keep: &field.keep,
-            namespace: field.namespace,
-        };
+        let element = |node| Element { tag: field.tag, node, keep: &field.keep, namespace: field.namespace };
         let nodes = parent.into_iter().flat_map(|parent| parent.children());
-        let mut found: Vec<_> = nodes
-            .filter(|node| self.fills(field, *node))
-            .map(|node| element(Some(node)))
-            .collect();
+        let mut found: Vec<_> =
+            nodes.filter(|node| self.fills(field, *node)).map(|node| element(Some(node))).collect();
         if found.is_empty() && field.always {
             found.push(element(None));
         }
@@ -149,10 +132,7 @@ impl Encoder {
             }
             Keep::Only(fields, _) => {
                 for field in *fields {
-                    let value = element
-                        .node
-                        .and_then(|node| node.attribute(field.name))
-                        .unwrap_or_default();
+                    let value = element.node.and_then(|node| node.attribute(field.name)).unwrap_or_default();
                     if field.always || !value.is_empty() {
                         self.attribute(field.name, value);
                     }
@@ -195,15 +175,9 @@ fn text(element: &Element<'_, '_>) -> String {
     let (Keep::All, Some(node)) = (element.keep, element.node) else {
         return String::new();
     };
-    let text: String = node
-        .children()
-        .filter_map(|child| child.is_text().then(|| child.text()).flatten())
-        .collect();
-    if text.trim().is_empty() {
-        String::new()
-    } else {
-        text
-    }
+    let text: String =
+        node.children().filter_map(|child| child.is_text().then(|| child.text()).flatten()).collect();
+    if text.trim().is_empty() { String::new() } else { text }
 }
 
 /// Go's `xml.EscapeText`, which serves attributes too.

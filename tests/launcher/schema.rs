@@ -50,12 +50,7 @@ const fn optional(name: &'static str) -> Attribute {
 }
 
 const fn child(tag: &'static str, keep: Keep) -> Child {
-    Child {
-        tag,
-        keep,
-        namespace: Namespace::Any,
-        always: false,
-    }
+    Child { tag, keep, namespace: Namespace::Any, always: false }
 }
 
 const fn whole(tag: &'static str) -> Child {
@@ -68,12 +63,7 @@ const fn flat(tag: &'static str, attributes: &'static [Attribute]) -> Child {
 }
 
 const fn qemu(tag: &'static str, keep: Keep) -> Child {
-    Child {
-        tag,
-        keep,
-        namespace: Namespace::Qemu,
-        always: false,
-    }
+    Child { tag, keep, namespace: Namespace::Qemu, always: false }
 }
 
 /// `DomainSpec`. Title, description and `qemu:override` have no field; `xmlns:qemu` has one that is never
@@ -110,12 +100,8 @@ pub const DOMAIN: Keep = Keep::Only(
 const QEMU_COMMANDLINE: &[Child] = &[qemu("qemu:env", Keep::All), qemu("qemu:arg", Keep::All)];
 
 /// `Metadata`: one element with KubeVirt's namespace.
-const METADATA: &[Child] = &[Child {
-    tag: "kubevirt",
-    keep: Keep::All,
-    namespace: Namespace::KubeVirt,
-    always: false,
-}];
+const METADATA: &[Child] =
+    &[Child { tag: "kubevirt", keep: Keep::All, namespace: Namespace::KubeVirt, always: false }];
 
 /// `MemoryBacking`: no field for `locked` and `discard`.
 const MEMORY_BACKING: Keep = Keep::Only(
@@ -142,13 +128,7 @@ const CPU: Keep = Keep::Only(
 
 /// `NUMACell`; the distances are there since NUMA pass-through writes them (main).
 const NUMA_CELL: Keep = Keep::Only(
-    &[
-        always("id"),
-        always("cpus"),
-        optional("memory"),
-        optional("unit"),
-        optional("memAccess"),
-    ],
+    &[always("id"), always("cpus"), optional("memory"), optional("unit"), optional("memAccess")],
     &[whole("distances")],
 );
 
@@ -190,12 +170,7 @@ const INTERFACE: Keep = Keep::Only(
         Child {
             tag: "source",
             keep: Keep::Only(
-                &[
-                    optional("network"),
-                    optional("dev"),
-                    optional("bridge"),
-                    optional("mode"),
-                ],
+                &[optional("network"), optional("dev"), optional("bridge"), optional("mode")],
                 &[flat("address", ADDRESS)],
             ),
             namespace: Namespace::Any,

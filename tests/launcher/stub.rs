@@ -44,16 +44,8 @@ impl Stub {
     /// Offers `versions` and echoes the domain.
     pub fn new(versions: &[&str]) -> Self {
         let versions = versions.iter().map(|version| (*version).to_owned()).collect();
-        let info = InfoResult {
-            name: "stub".to_owned(),
-            hook_points: Vec::new(),
-            versions,
-        };
-        Self {
-            info: Ok(info),
-            define: Ok,
-            seen: Arc::default(),
-        }
+        let info = InfoResult { name: "stub".to_owned(), hook_points: Vec::new(), versions };
+        Self { info: Ok(info), define: Ok, seen: Arc::default() }
     }
 
     /// Serves until the handle is aborted.
@@ -82,11 +74,7 @@ impl tower::Service<HttpRequest<Body>> for Stub {
         Box::pin(async move {
             Ok(match method.as_str() {
                 "Info" => Grpc::new(ProstCodec::default()).unary(Info(stub), request).await,
-                "OnDefineDomain" => {
-                    Grpc::new(ProstCodec::default())
-                        .unary(Define(stub), request)
-                        .await
-                }
+                "OnDefineDomain" => Grpc::new(ProstCodec::default()).unary(Define(stub), request).await,
                 "Shutdown" => Grpc::new(ProstCodec::default()).unary(Shutdown, request).await,
                 other => Status::unimplemented(other).into_http(),
             })
@@ -96,17 +84,10 @@ impl tower::Service<HttpRequest<Body>> for Stub {
 
 impl Seen {
     fn of(request: &HttpRequest<Body>) -> Self {
-        let timeout = request
-            .headers()
-            .get("grpc-timeout")
-            .and_then(|value| value.to_str().ok());
+        let timeout = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok());
         Self {
             path: request.uri().path().to_owned(),
-            authority: request
-                .uri()
-                .authority()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            authority: request.uri().authority().map(ToString::to_string).unwrap_or_default(),
             timeout: timeout.unwrap_or_default().to_owned(),
         }
     }

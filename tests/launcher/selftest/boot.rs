@@ -28,10 +28,7 @@ fn up_to_1_5_the_second_call_is_the_last() {
 fn later_releases_send_the_answer_back_cut_down() {
     let first = with_unaliased_placeholders(DOMAIN, 2);
     let last = with_root_ports(&reduce(DOMAIN), 2);
-    assert_eq!(
-        inputs(Machine::new(Release::V1_8, 2)),
-        [first, DOMAIN.to_owned(), last.clone()]
-    );
+    assert_eq!(inputs(Machine::new(Release::V1_8, 2)), [first, DOMAIN.to_owned(), last.clone()]);
     assert_eq!(inputs(Machine::new(Release::V1_8, 0)), [DOMAIN.to_owned(), last]);
 }
 
@@ -39,10 +36,7 @@ fn later_releases_send_the_answer_back_cut_down() {
 fn main_sends_it_back_with_addresses() {
     let first = with_placeholders(DOMAIN, 2);
     let last = with_root_ports(&assign_pci_addresses(&reduce(DOMAIN)), 2);
-    assert_eq!(
-        inputs(Machine::new(Release::Main, 2)),
-        [first, DOMAIN.to_owned(), last.clone()]
-    );
+    assert_eq!(inputs(Machine::new(Release::Main, 2)), [first, DOMAIN.to_owned(), last.clone()]);
     assert_eq!(inputs(Machine::new(Release::Main, 0)), [DOMAIN.to_owned(), last]);
 }
 
@@ -56,31 +50,16 @@ fn without_hotplug_there_is_one_call() {
 #[test]
 fn a_refusal_in_the_second_call_leaves_the_first_ones_domain() {
     let mut answers = [Ok("<domain/>".to_owned()), Err("no")].into_iter();
-    let outcome = boot(Machine::new(Release::V1_8, 2), DOMAIN, |_| {
-        answers.next().expect("two calls")
-    });
-    let Err(Refused { error, calls }) = outcome else {
-        panic!("the second call refuses")
-    };
+    let outcome = boot(Machine::new(Release::V1_8, 2), DOMAIN, |_| answers.next().expect("two calls"));
+    let Err(Refused { error, calls }) = outcome else { panic!("the second call refuses") };
     let given = with_unaliased_placeholders(DOMAIN, 2);
-    assert_eq!(
-        (error, calls),
-        (
-            "no",
-            vec![Exchange {
-                given,
-                answer: "<domain/>".to_owned()
-            }]
-        )
-    );
+    assert_eq!((error, calls), ("no", vec![Exchange { given, answer: "<domain/>".to_owned() }]));
 }
 
 #[test]
 #[should_panic(expected = "KubeVirt cannot parse the answer")]
 fn the_last_answer_is_parsed_as_well() {
-    let _ = boot(Machine::without_hotplug(Release::Main), DOMAIN, |_| {
-        Ok::<_, String>(String::new())
-    });
+    let _ = boot(Machine::without_hotplug(Release::Main), DOMAIN, |_| Ok::<_, String>(String::new()));
 }
 
 #[test]

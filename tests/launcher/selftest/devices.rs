@@ -32,10 +32,7 @@ fn a_domain_without_devices_gets_its_first() {
 			<alias name="placeholder-0"></alias>
 		</interface>
 	</devices>"#;
-    assert_eq!(
-        with_placeholders(NO_DEVICES, 1),
-        NO_DEVICES.replacen("\t<devices></devices>", expected, 1)
-    );
+    assert_eq!(with_placeholders(NO_DEVICES, 1), NO_DEVICES.replacen("\t<devices></devices>", expected, 1));
 }
 
 #[test]
@@ -55,11 +52,7 @@ fn every_bare_interface_gets_a_bus_of_its_own() {
     assert_eq!(
         assigned,
         domain
-            .replacen(
-                "<source></source>",
-                &format!("{}<source></source>", address_line("0x02")),
-                1
-            )
+            .replacen("<source></source>", &format!("{}<source></source>", address_line("0x02")), 1)
             .replacen(
                 "<source mode=\"client\">",
                 &format!("{}<source mode=\"client\">", address_line("0x03")),
@@ -82,9 +75,6 @@ fn root_ports_follow_the_controllers_and_count_on() {
 		<controller type="pci" index="1" model="pcie-root-port"></controller>
 		<controller type="pci" index="2" model="pcie-root-port"></controller>
 		<video>"#;
-    assert_eq!(
-        block(&two, "<controller type=\"virtio-serial\"", "<video>"),
-        expected
-    );
+    assert_eq!(block(&two, "<controller type=\"virtio-serial\"", "<video>"), expected);
     assert_eq!(with_root_ports(DOMAIN, 2), two);
 }

@@ -70,14 +70,8 @@ fn it_changes_its_own_output_no_further() {
 #[test]
 fn a_full_vhostuser_interface_is_cut_down_to_kubevirts_fields() {
     let reduced = reduce(&with_interface(FULL_INTERFACE));
-    assert_eq!(
-        block(&reduced, "<interface type=\"vhostuser\"", "</interface>"),
-        REDUCED_INTERFACE
-    );
-    assert_eq!(
-        reduced.replacen(&format!("\n\t\t{REDUCED_INTERFACE}"), "", 1),
-        reduce(DOMAIN)
-    );
+    assert_eq!(block(&reduced, "<interface type=\"vhostuser\"", "</interface>"), REDUCED_INTERFACE);
+    assert_eq!(reduced.replacen(&format!("\n\t\t{REDUCED_INTERFACE}"), "", 1), reduce(DOMAIN));
 }
 
 /// The recorded last call of a boot, from what its sidecar must have answered before.
@@ -92,11 +86,7 @@ fn the_recorded_redefine_call_is_reproduced() {
             <alias name='ua-dpdk0'/>
         </interface>",
     )
-    .replacen(
-        "</domain>",
-        "<memoryBacking><access mode='shared'/></memoryBacking></domain>",
-        1,
-    );
+    .replacen("</domain>", "<memoryBacking><access mode='shared'/></memoryBacking></domain>", 1);
     assert_eq!(reduce(&answer), ANOTHERS_ANSWER);
 }
 
@@ -161,10 +151,7 @@ fn what_has_no_field_is_lost() {
 fn main_alone_keeps_the_qemu_command_line() {
     assert_eq!(reduce_keeping_qemu_commandline(QEMU_ARGS), QEMU_ARGS);
     let block = block(QEMU_ARGS, "\n\t<qemu:commandline>", "</qemu:commandline>");
-    assert_eq!(
-        reduce(QEMU_ARGS),
-        QEMU_ARGS.replacen(block, "", 1).replacen(QEMU_NS, "", 1)
-    );
+    assert_eq!(reduce(QEMU_ARGS), QEMU_ARGS.replacen(block, "", 1).replacen(QEMU_NS, "", 1));
 }
 
 #[test]
