@@ -1,0 +1,46 @@
+//! The real binary behind a real socket in a directory laid out like a pod's, called the way virt-launcher calls it.
+//!
+//! Each sidecar gets a network namespace of its own where that is allowed (root, or unprivileged user namespaces),
+//! because `/proc/net/unix` tells it whether a virt-launcher is there, and a developer's libvirt looks like one.
+//! Nothing here can hang: every test, call and exit has a deadline.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "hook_server/answer.rs"]
+mod answer;
+#[path = "hook_server/bad_input.rs"]
+mod bad_input;
+#[path = "hook_server/boot.rs"]
+mod boot;
+#[path = "hook_server/discovery.rs"]
+mod discovery;
+#[path = "hook_server/ending.rs"]
+mod ending;
+#[path = "hook_server/launcher_gone.rs"]
+mod launcher_gone;
+#[path = "hook_server/links.rs"]
+mod links;
+#[path = "hook_server/logs.rs"]
+mod logs;
+#[path = "hook_server/memory.rs"]
+mod memory;
+#[path = "hook_server/pod.rs"]
+mod pod;
+#[path = "hook_server/sidecar.rs"]
+mod sidecar;
+#[path = "hook_server/socket.rs"]
+mod socket;
+#[path = "hook_server/waiting.rs"]
+mod waiting;
+
+#[path = "launcher/mod.rs"]
+mod launcher;
+
+/// A VMI with a masquerade NIC and two of ours, `dpdk0` and `dpdk1`, as virt-launcher sends it.
+const VMI: &str = include_str!("../examples/demo/vmi.json");
+
+/// The domain KubeVirt's converter makes of it.
+const DOMAIN: &str = include_str!("../examples/demo/domain.xml");
+
+/// Its downward API file: both sockets in server mode, `dpdk1` with an MTU of 9000.
+const NETWORK_INFO: &str = include_str!("../examples/demo/network-info.json");
