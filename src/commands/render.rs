@@ -103,7 +103,7 @@ fn notes<'a>(plan: &'a Plan, resolved: &'a Resolved) -> impl Iterator<Item = &'a
 fn diff(before: &str, after: &str, plan: &Plan, nics: &NicConfig) -> String {
     let diff = TextDiff::from_lines(before, after);
     let mut text = diff.unified_diff().context_radius(3).header("domain before", "domain after").to_string();
-    for link in &plan.links {
+    for link in plan.links.iter().chain(&plan.other_links) {
         text += &format!("link {}/{} -> {}\n", nics.layout.links, link.name, link.target);
     }
     text

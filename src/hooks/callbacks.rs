@@ -20,7 +20,7 @@ use crate::{
     domain::Nic,
     plan::Plan,
     resolve::{Resolved, resolve},
-    symlink,
+    symlink::{self, LinkDir, LinkError, Outcome, StableLink},
     vmi::Vmi,
 };
 
@@ -38,11 +38,10 @@ impl Callbacks for CallbackService {
     ) -> Result<Response<OnDefineDomainResult>, Status> {
         self.life.called();
         let OnDefineDomainParams { domain_xml, vmi } = request.into_inner();
-        let answer = self.on_define_domain_bytes(domain_xml, &vmi).await;
-        answer.map(|domain_xml| Response::new(OnDefineDomainResult { domain_xml })).map_err(|error| {
-            error!(code = ?error.code(), %error, "the domain is refused");
-            error.into()
-        })
+        let vmi = Vmi::parse(&vmi).map_err(|error| refuse(DefineError::from(error).into()))?;
+        let span = info_span!("on_define_domain", vmi = %vmi.identity);
+        let answer = async { self.define(domain_xml, &vmi).await.map_err(refuse) }.instrument(span).await?;
+        Ok(Response::new(OnDefineDomainResult { domain_xml: answer }))
     }
 
     async fn pre_cloud_init_iso(
@@ -67,12 +66,6 @@ impl CallbackService {
         Self { config, memory: Mutex::default(), life }
     }
 
-    async fn on_define_domain_bytes(&self, domain_xml: Vec<u8>, vmi: &[u8]) -> Result<Vec<u8>, CallError> {
-        let vmi = Vmi::parse(vmi).map_err(DefineError::from)?;
-        let span = info_span!("on_define_domain", vmi = %vmi.identity);
-        self.define(domain_xml, &vmi).instrument(span).await
-    }
-
     async fn define(&self, domain_xml: Vec<u8>, vmi: &Vmi) -> Result<Vec<u8>, CallError> {
         let config = &self.config.nics;
         let Some(prepared) = define::prepare(vmi, &domain_xml, config)? else {
@@ -81,10 +74,7 @@ impl CallbackService {
         };
         let resolved = self.resolve(&prepared).await?;
         let defined = prepared.define(&resolved.own, &resolved.others, config)?;
-        for link in &defined.plan.links {
-            let outcome = symlink::ensure(&config.layout.links, link)?;
-            info!(link = %format_args!("{}/{}", config.layout.links, link.name), target = %link.target, ?outcome, "stable link");
-        }
+        make_links(&config.layout.links, &defined.plan)?;
         log(&defined.plan, &resolved);
         self.memory().keep(&vmi.identity.key(), resolved);
         Ok(defined.xml.into_bytes())
@@ -111,6 +101,32 @@ impl CallbackService {
         // A panic while it was held cannot leave it half-written: every change is one call on a collection.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Logged once, here at the edge; the text goes to virt-launcher as it is.
+fn refuse(error: CallError) -> Status {
+    error!(code = ?error.code(), %error, "the domain is refused");
+    error.into()
+}
+
+fn make_links(dir: &LinkDir, plan: &Plan) -> Result<(), CallError> {
+    for link in &plan.links {
+        make_link(dir, link)?;
+    }
+    for link in &plan.other_links {
+        if let Err(error) = make_link(dir, link) {
+            warn!(%error, "no link for another sidecar's network");
+        }
+    }
+    Ok(())
+}
+
+fn make_link(dir: &LinkDir, link: &StableLink) -> Result<(), LinkError> {
+    let outcome = symlink::ensure(dir, link)?;
+    if outcome != Outcome::Kept {
+        info!(link = %format_args!("{dir}/{}", link.name), target = %link.target, ?outcome, "stable link");
+    }
+    Ok(())
 }
 
 fn log(plan: &Plan, resolved: &Resolved) {

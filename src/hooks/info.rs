@@ -19,7 +19,7 @@ pub(super) struct InfoService;
 impl Info for InfoService {
     async fn info(&self, _: Request<InfoParams>) -> Result<Response<InfoResult>, Status> {
         let hook_point = |name: &str| HookPoint { name: name.to_owned(), priority: 0 };
-        tracing::info!("virt-launcher has found this sidecar");
+        tracing::debug!("virt-launcher has found this sidecar");
         Ok(Response::new(InfoResult {
             name: NAME.to_owned(),
             hook_points: HOOK_POINTS.map(hook_point).to_vec(),

@@ -43,3 +43,56 @@ impl Memory {
         self.0.push_back((vmi.to_owned(), Resolved { notes: Vec::new(), ..resolved }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        attachment::Attachment,
+        vhostuser::{ComputePath, SocketMode},
+    };
+
+    fn attachment(path: &str) -> Attachment {
+        Attachment {
+            socket: ComputePath::file(path).unwrap(),
+            mode: SocketMode::Server,
+            mac: None,
+            mtu: None,
+            file: "f".to_owned(),
+        }
+    }
+
+    fn name(name: &str) -> NetworkName {
+        name.parse().unwrap()
+    }
+
+    fn resolved(own: &[(&str, &str)], others: &[(&str, &str)]) -> Resolved {
+        let map =
+            |list: &[(&str, &str)]| list.iter().map(|(net, path)| (name(net), attachment(path))).collect();
+        Resolved { own: map(own), others: map(others), notes: Vec::new() }
+    }
+
+    #[test]
+    fn the_first_word_about_a_network_stands() {
+        let mut memory = Memory::default();
+        memory.keep("vmi", resolved(&[("a", "/1/s")], &[("o", "/9/s")]));
+        memory.keep("vmi", resolved(&[("a", "/2/s"), ("b", "/3/s")], &[("o", "/8/s"), ("a", "/7/s")]));
+        let known = memory.recall("vmi").unwrap();
+        assert_eq!(known.own, resolved(&[("a", "/1/s"), ("b", "/3/s")], &[]).own);
+        assert_eq!(known.others, resolved(&[], &[("o", "/9/s")]).others);
+        assert!(memory.knows("vmi", &[name("a"), name("b")]));
+        assert!(!memory.knows("vmi", &[name("a"), name("o")]));
+        assert!(memory.recall("other").is_none());
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let mut memory = Memory::default();
+        for vmi in 0..=VMIS {
+            memory.keep(&vmi.to_string(), resolved(&[("a", "/1/s")], &[]));
+        }
+        assert!(memory.recall("0").is_none());
+        assert!(memory.recall("1").is_some());
+        assert!(memory.recall(&VMIS.to_string()).is_some());
+    }
+}

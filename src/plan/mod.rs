@@ -53,8 +53,11 @@ pub struct Plan {
     pub nics: Vec<Nic>,
     /// The VMI's order of all its interfaces.
     pub order: Vec<NetworkName>,
-    /// Links for our networks and for every other vhost-user network that the sources list.
+    /// Links for our networks.
     pub links: Vec<StableLink>,
+    /// Links for every other vhost-user network that the sources list. They are for other sidecars' NICs, so one
+    /// that cannot be made is no reason to refuse ours.
+    pub other_links: Vec<StableLink>,
     /// What is worth telling, though nothing is wrong.
     pub notes: Vec<Note>,
 }
@@ -109,15 +112,20 @@ impl Wishes {
         let order = vmi.interfaces.iter().filter(|found| !found.is_absent());
         Ok(Plan {
             order: order.filter_map(|found| found.name.parse().ok()).collect(),
-            links: attachments.iter().chain(others).map(|(network, found)| link(network, found)).collect(),
+            links: links(attachments),
+            other_links: links(others),
             nics,
             notes,
         })
     }
 }
 
-fn link(network: &NetworkName, attachment: &Attachment) -> StableLink {
-    StableLink { name: network.pod_interface(), target: attachment.socket.parent() }
+fn links(attachments: &Attachments) -> Vec<StableLink> {
+    let link = |(network, found): (&NetworkName, &Attachment)| StableLink {
+        name: network.pod_interface(),
+        target: found.socket.parent(),
+    };
+    attachments.iter().map(link).collect()
 }
 
 /// The path QEMU gets: the link and the socket's own file name.
