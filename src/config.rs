@@ -36,10 +36,10 @@ pub struct NicConfig {
 /// Where attachments are written down, and how long to wait for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
-    /// The downward API file, if it may be read.
-    pub network_info: Option<PathBuf>,
-    /// The folder of DRA device metadata, if it may be read.
-    pub dra_dir: Option<PathBuf>,
+    /// The downward API file.
+    pub network_info: PathBuf,
+    /// The folder of DRA device metadata.
+    pub dra_dir: PathBuf,
     /// The most time that one call waits, all its waits together.
     pub wait: Duration,
 }

@@ -32,7 +32,7 @@ pub struct Resolved {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Still not there when the time was over: a retry may do.
-    #[error("{error} after {}s: {}{}", .waited.as_secs_f64(), remedy(.error, *.claim), target_hint(*.migrating, *.claim))]
+    #[error("{error}{}: {}{}", after(*.waited), remedy(.error, *.claim), target_hint(*.migrating, *.claim))]
     TimeOver {
         /// What is missing.
         error: Box<AttachmentError>,
@@ -48,15 +48,21 @@ pub enum ResolveError {
     Refused(Box<AttachmentError>),
 }
 
+/// The two places to look in.
+struct Places<'p> {
+    network_info: &'p Path,
+    /// How to get at what is in it.
+    read: &'p dyn Fn() -> Result<NetworkInfo, Problem>,
+    dra_dir: Option<&'p Path>,
+}
+
 /// Looks until every wish has its attachment, at most `sources.wait`. Errors that waiting cannot mend end it at once.
 pub async fn resolve(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, ResolveError> {
     let deadline = Instant::now() + sources.wait;
     loop {
-        match look(vmi, wishes, sources) {
+        match look_at_files(vmi, wishes, sources) {
             Ok(resolved) => return Ok(resolved),
-            Err(error) if !matches!(error.problem, Problem::NotReady(_)) => {
-                return Err(ResolveError::Refused(error.into()));
-            }
+            Err(error) if !is_not_ready(&error) => return Err(ResolveError::Refused(error.into())),
             Err(error) if Instant::now() >= deadline => {
                 return Err(time_over(vmi, wishes, error, sources.wait));
             }
@@ -65,61 +71,73 @@ pub async fn resolve(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Re
     }
 }
 
-/// Looks once; what is not there yet is an error at once.
-pub fn resolve_now(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, ResolveError> {
-    look(vmi, wishes, sources).map_err(|error| match error.problem {
-        Problem::NotReady(_) => time_over(vmi, wishes, error, Duration::ZERO),
-        _ => ResolveError::Refused(error.into()),
+fn look_at_files(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, AttachmentError> {
+    let Sources { network_info, dra_dir, wait: _ } = sources;
+    let read = || read_network_info(network_info);
+    look(vmi, wishes, &Places { network_info, read: &read, dra_dir: Some(dra_dir) })
+}
+
+/// Looks once, at a network-info that is in memory (with its name) and a metadata folder, if there are any.
+pub fn resolve_now(
+    vmi: &Vmi,
+    wishes: &[Wish],
+    network_info: Option<(&Path, &[u8])>,
+    dra_dir: Option<&Path>,
+) -> Result<Resolved, ResolveError> {
+    let (file, bytes) = network_info.unwrap_or((Path::new("network-info"), b""));
+    let read = || NetworkInfo::parse(bytes, &file.display().to_string()).map_err(Problem::NotReady);
+    let places = Places { network_info: file, read: &read, dra_dir };
+    look(vmi, wishes, &places).map_err(|error| {
+        if is_not_ready(&error) {
+            time_over(vmi, wishes, error, Duration::ZERO)
+        } else {
+            ResolveError::Refused(error.into())
+        }
     })
 }
 
+fn is_not_ready(error: &AttachmentError) -> bool {
+    matches!(error.problem, Problem::NotReady(_))
+}
+
 fn time_over(vmi: &Vmi, wishes: &[Wish], error: AttachmentError, waited: Duration) -> ResolveError {
-    let claim = wishes
-        .iter()
-        .any(|wish| wish.network == error.network && matches!(wish.source, NetworkSource::Claim(_)));
+    let is_claim =
+        |wish: &Wish| wish.network == error.network && matches!(wish.source, NetworkSource::Claim(_));
+    let claim = wishes.iter().any(is_claim);
     ResolveError::TimeOver { error: error.into(), waited, claim, migrating: vmi.migrating }
 }
 
-fn look(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, AttachmentError> {
+fn look(vmi: &Vmi, wishes: &[Wish], places: &Places<'_>) -> Result<Resolved, AttachmentError> {
     let mut resolved = Resolved::default();
     let own: Vec<NetworkName> = wishes.iter().map(|wish| wish.network.clone()).collect();
-    for wish in wishes {
-        if let NetworkSource::Claim(claim) = &wish.source {
-            let dra_dir = named(&wish.network, sources.dra_dir.as_deref(), "DRA device metadata")?;
-            let attachment = read_claim(&wish.network, claim, dra_dir)?;
-            resolved.own.insert(wish.network.clone(), attachment);
+    let mut multus = Vec::new();
+    for Wish { network, source, .. } in wishes {
+        match source {
+            NetworkSource::Claim(claim) => {
+                let dra_dir = places.dra_dir.ok_or(Problem::NotReady(NotReady::Missing));
+                let dra_dir =
+                    dra_dir.map_err(|problem| fail(network, Path::new("device metadata"), problem))?;
+                resolved.own.insert(network.clone(), read_claim(network, claim, dra_dir)?);
+            }
+            _ => multus.push(network),
         }
     }
-    let mut multus = wishes
-        .iter()
-        .filter(|wish| wish.source == NetworkSource::Multus)
-        .map(|wish| &wish.network)
-        .peekable();
-    if let Some(first) = multus.peek() {
-        let path = named(first, sources.network_info.as_deref(), "network-info")?;
-        let info = read_network_info(first, path)?;
+    if let Some(first) = multus.first() {
+        let info = (places.read)().map_err(|problem| fail(first, places.network_info, problem))?;
         for network in multus {
-            resolved.own.insert(network.clone(), from_network_info(network, &info, path)?);
+            let attachment = from_network_info(network, &info, places.network_info)?;
+            resolved.own.insert(network.clone(), attachment);
         }
         add_listed_others(&mut resolved, &info, &own);
     }
-    if let Some(dra_dir) = &sources.dra_dir {
+    if let Some(dra_dir) = places.dra_dir {
         add_claimed_others(&mut resolved, vmi, &own, dra_dir);
     }
     Ok(resolved)
 }
 
-/// A source that nobody named is never looked for.
-fn named<'p>(network: &NetworkName, path: Option<&'p Path>, what: &str) -> Result<&'p Path, AttachmentError> {
-    path.ok_or_else(|| fail(network, Path::new(what), Problem::NotReady(NotReady::Missing)))
-}
-
-fn read_network_info(network: &NetworkName, path: &Path) -> Result<NetworkInfo, AttachmentError> {
-    match downwardapi::read(path) {
-        Ok(Ok(info)) => Ok(info),
-        Ok(Err(not_ready)) => Err(fail(network, path, Problem::NotReady(not_ready))),
-        Err(error) => Err(fail(network, path, Problem::Unreadable(error))),
-    }
+fn read_network_info(path: &Path) -> Result<NetworkInfo, Problem> {
+    downwardapi::read(path).map_err(Problem::Unreadable)?.map_err(Problem::NotReady)
 }
 
 fn from_network_info(
@@ -171,6 +189,10 @@ fn add_claimed_others(resolved: &mut Resolved, vmi: &Vmi, own: &[NetworkName], d
 
 fn fail(network: &NetworkName, file: &Path, problem: Problem) -> AttachmentError {
     AttachmentError { network: network.clone(), file: file.display().to_string(), problem }
+}
+
+fn after(waited: Duration) -> String {
+    if waited.is_zero() { String::new() } else { format!(" after {}s", waited.as_secs_f64()) }
 }
 
 fn remedy(error: &AttachmentError, claim: bool) -> &'static str {

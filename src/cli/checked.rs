@@ -70,7 +70,7 @@ impl ServeArgs {
             "error, warn, info, debug or trace",
         );
         let value = (|| {
-            let sources = Sources { network_info: Some(network_info), dra_dir: Some(dra_dir), wait: wait? };
+            let sources = Sources { network_info, dra_dir, wait: wait? };
             let logging = Logging { format: format?, level: level? };
             Some((ServeConfig { hook_dir, container, sources, nics: nics? }, logging))
         })();
@@ -158,6 +158,8 @@ fn parse_level(text: &str) -> Option<tracing::Level> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser;
 
     use super::*;
@@ -173,11 +175,8 @@ mod tests {
     fn the_defaults_are_those_of_a_real_sidecar() {
         let (config, logging) = check(&[]).unwrap();
         assert_eq!(config.hook_dir.to_str(), Some("/var/run/kubevirt-hooks"));
-        assert_eq!(config.sources.network_info.as_deref(), Some("/etc/podinfo/network-info".as_ref()));
-        assert_eq!(
-            config.sources.dra_dir.as_deref(),
-            Some("/var/run/kubernetes.io/dra-device-attributes".as_ref())
-        );
+        assert_eq!(config.sources.network_info, Path::new("/etc/podinfo/network-info"));
+        assert_eq!(config.sources.dra_dir, Path::new("/var/run/kubernetes.io/dra-device-attributes"));
         assert_eq!(config.sources.wait, Duration::from_secs(8));
         assert_eq!(config.nics.layout.compute.as_str(), "/var/run/kubevirt-hooks/hook-sidecar-0/userdata");
         assert_eq!(config.nics.layout.links.to_string(), "/var/run/kubevirt-hooks/hook-sidecar-0/userdata");

@@ -5,18 +5,18 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
-    time::Duration,
 };
 
 use similar::TextDiff;
 
 use super::{FAILED, USAGE, fail, manifest};
 use crate::{
+    attachment::Problem,
     cli::RenderArgs,
-    config::{NicConfig, Sources},
+    config::NicConfig,
     define::{self, Prepared},
     plan::{Note, Plan},
-    resolve::{Resolved, resolve_now},
+    resolve::{ResolveError, Resolved, resolve_now},
     vmi::{NetworkSource, Vmi},
 };
 
@@ -80,20 +80,28 @@ fn refused(error: impl std::fmt::Display) -> Failure {
 fn resolve(prepared: &Prepared<'_>, args: &RenderArgs) -> Result<Resolved, Failure> {
     for wish in &prepared.wishes.nics {
         let (flag, given) = match wish.source {
-            NetworkSource::Claim(_) => ("--dra-dir", args.dra_dir.as_deref()),
-            _ => ("--network-info", args.network_info.as_deref()),
+            NetworkSource::Claim(_) => ("--dra-dir", args.dra_dir.is_some()),
+            _ => ("--network-info", args.network_info.is_some()),
         };
-        let Some(path) = given else {
+        if !given {
             return Err(Failure::Usage(format!("network '{}' needs {flag}", wish.network)));
-        };
-        fs::metadata(path).map_err(|error| Failure::Usage(format!("{flag} {}: {error}", path.display())))?;
+        }
     }
-    let sources = Sources {
-        network_info: args.network_info.clone(),
-        dra_dir: args.dra_dir.clone(),
-        wait: Duration::ZERO,
+    let network_info = match args.network_info.as_deref() {
+        Some(path) => Some((path, read("--network-info", path)?)),
+        None => None,
     };
-    resolve_now(prepared.vmi, &prepared.wishes.nics, &sources).map_err(refused)
+    let network_info = network_info.as_ref().map(|(path, bytes)| (*path, bytes.as_slice()));
+    if let Some(dir) = &args.dra_dir {
+        fs::read_dir(dir).map_err(|error| Failure::Usage(format!("--dra-dir {}: {error}", dir.display())))?;
+    }
+    let resolved = resolve_now(prepared.vmi, &prepared.wishes.nics, network_info, args.dra_dir.as_deref());
+    resolved.map_err(|error| match &error {
+        ResolveError::Refused(inner) if matches!(inner.problem, Problem::Unreadable(_)) => {
+            Failure::Usage(error.to_string())
+        }
+        _ => refused(error),
+    })
 }
 
 fn notes<'a>(plan: &'a Plan, resolved: &'a Resolved) -> impl Iterator<Item = &'a Note> {
