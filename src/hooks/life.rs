@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -57,6 +57,27 @@ impl fmt::Display for Ended {
     }
 }
 
+/// SIGTERM and SIGINT, caught from the moment this exists: before the hook socket does, because with it begins what
+/// a signal must not end.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 impl Life {
     /// A hook was called, so there may be a VM.
     pub(super) fn called(&self) {
@@ -70,35 +91,32 @@ impl Life {
 
     /// Waits for the end. SIGTERM alone is none: at pod deletion every container gets it at once, while the guest
     /// may shut down for as long as its grace period.
-    pub(super) async fn ended(&self) -> io::Result<Ended> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    pub(super) async fn ended(&self, mut signals: Signals) -> Ended {
         let mut watch = Watch::default();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut signals = 0_u32;
+        let mut received = 0_u32;
         loop {
             tokio::select! {
                 () = self.shutdown.notified() => {
                     sleep(LINGER).await;
-                    return Ok(Ended::Shutdown);
+                    return Ended::Shutdown;
                 }
-                _ = terminate.recv() => signals += 1,
-                _ = interrupt.recv() => signals += 1,
+                () = signals.next() => received += 1,
                 _ = look.tick() => {
                     if look_for_launcher(&mut watch) {
-                        return Ok(Ended::LauncherGone);
+                        return Ended::LauncherGone;
                     }
                     continue;
                 }
             }
-            if signals > 1 {
-                return Ok(Ended::SecondSignal);
+            if received > 1 {
+                return Ended::SecondSignal;
             }
             // The table may have changed since the last tick.
             look_for_launcher(&mut watch);
             if !watch.seen() && !self.called.load(Ordering::Relaxed) {
-                return Ok(Ended::NothingToServe);
+                return Ended::NothingToServe;
             }
             info!("told to end, serving on until the VM is gone");
         }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::{
     callbacks::CallbackService,
     info::InfoService,
-    life::{Ended, Life},
+    life::{Ended, Life, Signals},
     proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
     socket::HookSocket,
 };
@@ -47,6 +47,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
     let router = Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
+    let signals = Signals::catch().context("signals cannot be received")?;
     let (stop, stopped) = oneshot::channel::<()>();
 
     // Last: from the moment the name can be seen, `Info` must succeed.
@@ -61,7 +62,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
             result.context("the hook server failed")?;
             bail!("the hook server ended by itself");
         }
-        ended = life.ended() => ended.context("signals cannot be received")?,
+        ended = life.ended(signals) => ended,
     };
     info!("ending: {ended}");
     let _ = stop.send(());
