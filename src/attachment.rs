@@ -1,7 +1,7 @@
 //! Where a network's vhost-user socket is, whoever wrote it down: network-info ([`crate::downwardapi`]) or DRA
 //! device metadata ([`crate::dra`]).
 
-use std::{fmt, io};
+use std::{fmt, io, sync::Arc};
 
 use crate::vhostuser::{ComputePath, NetworkName, PathError, Quoted, SocketMode, UnknownMode};
 
@@ -33,7 +33,7 @@ pub struct AttachmentError {
 }
 
 /// What is wrong with the file that should tell.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Problem {
     /// It may still come: worth waiting for.
     #[error("{0}")]
@@ -43,7 +43,14 @@ pub enum Problem {
     Refused(Refusal),
     /// The file system says no.
     #[error("cannot be read: {0}; check the mount and its permissions in the sidecar")]
-    Unreadable(io::Error),
+    Unreadable(Arc<io::Error>),
+}
+
+impl Problem {
+    /// The file system says no.
+    pub fn unreadable(error: io::Error) -> Self {
+        Self::Unreadable(Arc::new(error))
+    }
 }
 
 /// Not there yet, or only in part.

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use crate::{
     symlink::LinkDir,
-    vhostuser::{ComputePath, QueuePairs, RingSize},
+    vhostuser::{ComputePath, QueuePairs, RingSize, SOCKET_PATH_MAX},
 };
 
 /// The folder for our links, below the sidecar's part of the shared volume: KubeVirt's developer guide keeps it free.
@@ -82,6 +82,12 @@ impl Layout {
         let name = container.map_or(FLAT_CONTAINER, ContainerName::as_str);
         let below: &[&str] = if container.is_some() { &[USERDATA] } else { &[FLAT_CONTAINER, USERDATA] };
         Self { links: LinkDir::new(hook_dir, below), compute: compute_hook_dir.join(name).join(USERDATA) }
+    }
+
+    /// Whether a socket with the usual file name still has a path of [`SOCKET_PATH_MAX`] bytes.
+    pub fn has_room_for_a_socket(&self) -> bool {
+        const BEHIND: usize = "/pod6c270ef2f25/vhost.sock".len();
+        self.compute.as_str().len() + BEHIND <= SOCKET_PATH_MAX
     }
 }
 

@@ -48,11 +48,12 @@ pub fn prepare<'a>(
     domain_xml: &'a [u8],
     config: &NicConfig,
 ) -> Result<Option<Prepared<'a>>, DefineError> {
-    if plan::our_interfaces(vmi, config)?.is_empty() {
+    let ours = plan::our_interfaces(vmi, config)?;
+    if ours.is_empty() {
         return Ok(None);
     }
     let domain = Domain::parse(domain_xml)?;
-    let wishes = Wishes::of(vmi, domain.architecture().as_deref(), config)?;
+    let wishes = Wishes::of(vmi, &ours, domain.architecture().as_deref(), config)?;
     Ok(Some(Prepared { vmi, wishes, domain }))
 }
 

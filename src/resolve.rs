@@ -28,6 +28,23 @@ pub struct Resolved {
     pub notes: Vec<Note>,
 }
 
+impl Resolved {
+    /// This and what was found later; the first word about a network stands.
+    pub fn joined(mut self, later: Self) -> Self {
+        for (network, attachment) in later.own {
+            self.others.remove(&network);
+            self.own.entry(network).or_insert(attachment);
+        }
+        for (network, attachment) in later.others {
+            if !self.own.contains_key(&network) {
+                self.others.entry(network).or_insert(attachment);
+            }
+        }
+        self.notes = later.notes;
+        self
+    }
+}
+
 /// Why our networks could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
@@ -73,7 +90,7 @@ pub async fn resolve(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Re
 
 fn look_at_files(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, AttachmentError> {
     let Sources { network_info, dra_dir, wait: _ } = sources;
-    let read = || read_network_info(network_info);
+    let read = || downwardapi::read(network_info);
     look(vmi, wishes, &Places { network_info, read: &read, dra_dir: Some(dra_dir) })
 }
 
@@ -107,37 +124,53 @@ fn time_over(vmi: &Vmi, wishes: &[Wish], error: AttachmentError, waited: Duratio
     ResolveError::TimeOver { error: error.into(), waited, claim, migrating: vmi.migrating }
 }
 
+/// What is there and wrong comes before what is not there yet: a wait would only hide it.
 fn look(vmi: &Vmi, wishes: &[Wish], places: &Places<'_>) -> Result<Resolved, AttachmentError> {
+    let network_info = wishes.iter().any(|wish| !is_claim(wish)).then(|| (places.read)());
     let mut resolved = Resolved::default();
+    let mut not_ready = None;
+    for wish in wishes {
+        match find(wish, network_info.as_ref(), places) {
+            Ok(attachment) => drop(resolved.own.insert(wish.network.clone(), attachment)),
+            Err(error) if is_not_ready(&error) => not_ready = not_ready.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(error) = not_ready {
+        return Err(error);
+    }
     let own: Vec<NetworkName> = wishes.iter().map(|wish| wish.network.clone()).collect();
-    let mut multus = Vec::new();
-    for Wish { network, source, .. } in wishes {
-        match source {
-            NetworkSource::Claim(claim) => {
-                let dra_dir = places.dra_dir.ok_or(Problem::NotReady(NotReady::Missing));
-                let dra_dir =
-                    dra_dir.map_err(|problem| fail(network, Path::new("device metadata"), problem))?;
-                resolved.own.insert(network.clone(), read_claim(network, claim, dra_dir)?);
-            }
-            _ => multus.push(network),
-        }
-    }
-    if let Some(first) = multus.first() {
-        let info = (places.read)().map_err(|problem| fail(first, places.network_info, problem))?;
-        for network in multus {
-            let attachment = from_network_info(network, &info, places.network_info)?;
-            resolved.own.insert(network.clone(), attachment);
-        }
-        add_listed_others(&mut resolved, &info, &own);
-    }
-    if let Some(dra_dir) = places.dra_dir {
-        add_claimed_others(&mut resolved, vmi, &own, dra_dir);
-    }
+    add_others(&mut resolved, vmi, &own, network_info.and_then(Result::ok), places.dra_dir);
     Ok(resolved)
 }
 
-fn read_network_info(path: &Path) -> Result<NetworkInfo, Problem> {
-    downwardapi::read(path).map_err(Problem::Unreadable)?.map_err(Problem::NotReady)
+/// One look for networks of other sidecars alone; never fatal.
+pub fn look_for_others(vmi: &Vmi, own: &[NetworkName], sources: &Sources) -> Resolved {
+    let mut resolved = Resolved::default();
+    let network_info = downwardapi::read(&sources.network_info).ok();
+    add_others(&mut resolved, vmi, own, network_info, Some(&sources.dra_dir));
+    resolved
+}
+
+fn find(
+    wish: &Wish,
+    network_info: Option<&Result<NetworkInfo, Problem>>,
+    places: &Places<'_>,
+) -> Result<Attachment, AttachmentError> {
+    let Wish { network, source, .. } = wish;
+    if let NetworkSource::Claim(claim) = source {
+        let missing = || fail(network, Path::new("device metadata"), Problem::NotReady(NotReady::Missing));
+        return read_claim(network, claim, places.dra_dir.ok_or_else(missing)?);
+    }
+    match network_info {
+        Some(Ok(info)) => from_network_info(network, info, places.network_info),
+        Some(Err(problem)) => Err(fail(network, places.network_info, problem.clone())),
+        None => Err(fail(network, places.network_info, Problem::NotReady(NotReady::Missing))),
+    }
+}
+
+fn is_claim(wish: &Wish) -> bool {
+    matches!(wish.source, NetworkSource::Claim(_))
 }
 
 fn from_network_info(
@@ -156,6 +189,21 @@ fn read_claim(network: &NetworkName, claim: &Claim, dra_dir: &Path) -> Result<At
     let folder = dra::folder(claim).map_err(|refusal| fail(network, dra_dir, Problem::Refused(refusal)))?;
     let folder = dra_dir.join(folder);
     dra::read(&folder, &claim.request).map_err(|problem| fail(network, &folder, problem))
+}
+
+fn add_others(
+    resolved: &mut Resolved,
+    vmi: &Vmi,
+    own: &[NetworkName],
+    network_info: Option<NetworkInfo>,
+    dra_dir: Option<&Path>,
+) {
+    if let Some(info) = network_info {
+        add_listed_others(resolved, &info, own);
+    }
+    if let Some(dra_dir) = dra_dir {
+        add_claimed_others(resolved, vmi, own, dra_dir);
+    }
 }
 
 fn add_listed_others(resolved: &mut Resolved, info: &NetworkInfo, own: &[NetworkName]) {
@@ -220,5 +268,51 @@ fn target_hint(migrating: bool, claim: bool) -> &'static str {
         "; on a migration target KubeVirt 1.6.2 and older never write it (kubevirt#15634), 1.6.3 does"
     } else {
         ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Layout,
+        plan::Wishes,
+        vhostuser::{QueuePairs, RingSize},
+    };
+
+    fn wishes(vmi: &Vmi) -> Vec<Wish> {
+        let config = crate::config::NicConfig {
+            binding_name: None,
+            layout: Layout::new("/h".into(), &crate::vhostuser::ComputePath::directory("/h").unwrap(), None),
+            rx_queue_size: RingSize::MAX,
+            tx_queue_size: RingSize::MAX,
+            max_queue_pairs: QueuePairs::MAX,
+            reconnect_timeout: std::num::NonZeroU32::MIN,
+            target_dev: false,
+        };
+        let ours = crate::plan::our_interfaces(vmi, &config).unwrap();
+        Wishes::of(vmi, &ours, None, &config).unwrap().nics
+    }
+
+    /// A wait for the first network would hide for ever what is wrong with the second.
+    #[test]
+    fn what_is_wrong_comes_before_what_is_late() {
+        let vmi = Vmi::parse(
+            br#"{"spec":{"domain":{"devices":{"interfaces":[{"name":"late","binding":{"name":"vhostuser"}},
+            {"name":"wrong","binding":{"name":"vhostuser"}}]}},
+            "networks":[{"name":"late","multus":{}},{"name":"wrong","multus":{}}]}}"#,
+        )
+        .unwrap();
+        let info = br#"{"interfaces":[{"network":"wrong","deviceInfo":{"type":"pci"}}]}"#;
+        let look = |info: &[u8]| {
+            let error = resolve_now(&vmi, &wishes(&vmi), Some((Path::new("f"), info)), None).unwrap_err();
+            error.to_string()
+        };
+        assert_eq!(
+            look(info),
+            "network 'wrong': f: deviceInfo.type is 'pci', it must be 'vhost-user': the NAD must belong to a vhost-user \
+             CNI and resource"
+        );
+        assert!(look(b"{}").starts_with("network 'late': f: does not list it: "));
     }
 }

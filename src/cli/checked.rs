@@ -1,6 +1,6 @@
 //! From raw flags to configuration, with every mistake in one message.
 
-use std::{fmt, time::Duration};
+use std::{ffi::OsStr, fmt, path::PathBuf, time::Duration};
 
 use super::{NicArgs, RenderArgs, ServeArgs};
 use crate::{
@@ -45,6 +45,11 @@ impl Check {
         parsed
     }
 
+    fn path(&mut self, flag: &str, path: &OsStr) -> Option<PathBuf> {
+        let parsed = (!path.is_empty()).then(|| PathBuf::from(path));
+        self.value(flag, "", parsed, "a path")
+    }
+
     fn finish<T>(self, value: Option<T>) -> Result<T, BadSettings> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -58,8 +63,10 @@ impl ServeArgs {
     pub fn check(self) -> Result<(ServeConfig, Logging), BadSettings> {
         let Self { network_info, dra_dir, wait, log_format, log_level, nics } = self;
         let mut check = Check::default();
-        let hook_dir = nics.hook_dir.clone();
-        let container = container_name(&nics);
+        let network_info = check.path("network-info", &network_info);
+        let dra_dir = check.path("dra-dir", &dra_dir);
+        let hook_dir = PathBuf::from(&nics.hook_dir);
+        let container = nics.container();
         let nics = nics.check(&mut check);
         let wait = check.value("wait", &wait, parse_wait(&wait), "a time like '500ms' or '8s', at most 8s");
         let format = check.value("log-format", &log_format, parse_format(&log_format), "json or text");
@@ -70,7 +77,7 @@ impl ServeArgs {
             "error, warn, info, debug or trace",
         );
         let value = (|| {
-            let sources = Sources { network_info, dra_dir, wait: wait? };
+            let sources = Sources { network_info: network_info?, dra_dir: dra_dir?, wait: wait? };
             let logging = Logging { format: format?, level: level? };
             Some((ServeConfig { hook_dir, container, sources, nics: nics? }, logging))
         })();
@@ -80,19 +87,19 @@ impl ServeArgs {
 
 impl RenderArgs {
     /// Checks every flag that decides what a NIC gets.
-    pub fn check_nics(&mut self) -> Result<NicConfig, BadSettings> {
+    pub fn check_nics(&self) -> Result<NicConfig, BadSettings> {
         let mut check = Check::default();
         let nics = self.nics.check(&mut check);
         check.finish(nics)
     }
 }
 
-/// Nothing for a name that KubeVirt would not give; `serve` warns of it.
-pub(crate) fn container_name(args: &NicArgs) -> Option<ContainerName> {
-    args.container_name.as_deref().and_then(ContainerName::parse)
-}
-
 impl NicArgs {
+    /// Nothing for a name that KubeVirt would not give; the commands warn of it.
+    pub(crate) fn container(&self) -> Option<ContainerName> {
+        self.container_name.as_deref().and_then(ContainerName::parse)
+    }
+
     fn check(&self, check: &mut Check) -> Option<NicConfig> {
         let Self {
             hook_dir,
@@ -106,12 +113,20 @@ impl NicArgs {
             target_dev,
         } = self;
         let rings = "256, 512 or 1024 descriptors";
+        let hook_dir = PathBuf::from(hook_dir);
         let directory = hook_dir.is_absolute().then_some(());
         let directory =
             check.value("hook-dir", &hook_dir.display().to_string(), directory, "an absolute path");
+        let container = self.container();
         let compute = ComputePath::directory(compute_hook_dir).ok();
-        let compute =
-            check.value("compute-hook-dir", compute_hook_dir, compute, "an absolute path without '..'");
+        let layout = compute.map(|compute| Layout::new(hook_dir, &compute, container.as_ref()));
+        let layout = layout.filter(Layout::has_room_for_a_socket);
+        let layout = check.value(
+            "compute-hook-dir",
+            compute_hook_dir,
+            layout,
+            "an absolute path without '..' that leaves room for a socket's path of 107 bytes",
+        );
         let rx = check.value("rx-queue-size", rx_queue_size, ring(rx_queue_size), rings);
         let tx = check.value("tx-queue-size", tx_queue_size, ring(tx_queue_size), rings);
         let pairs = whole(max_queue_pairs).and_then(QueuePairs::new);
@@ -124,7 +139,7 @@ impl NicArgs {
         directory?;
         Some(NicConfig {
             binding_name: binding_name.clone().filter(|name| !name.is_empty()),
-            layout: Layout::new(hook_dir.clone(), &compute?, container_name(self).as_ref()),
+            layout: layout?,
             rx_queue_size: rx?,
             tx_queue_size: tx?,
             max_queue_pairs: pairs?,
@@ -197,6 +212,8 @@ mod tests {
     #[test]
     fn all_mistakes_come_in_one_message() {
         let flags = [
+            "--network-info=",
+            "--dra-dir=",
             "--hook-dir=x",
             "--compute-hook-dir=/a/../b",
             "--wait=9s",
@@ -211,8 +228,10 @@ mod tests {
         assert_eq!(
             check(&flags).unwrap_err(),
             "settings that cannot be used:
+  --network-info (VHOSTUSER_NETWORK_INFO): '' cannot be used, it takes a path
+  --dra-dir (VHOSTUSER_DRA_DIR): '' cannot be used, it takes a path
   --hook-dir (VHOSTUSER_HOOK_DIR): 'x' cannot be used, it takes an absolute path
-  --compute-hook-dir (VHOSTUSER_COMPUTE_HOOK_DIR): '/a/../b' cannot be used, it takes an absolute path without '..'
+  --compute-hook-dir (VHOSTUSER_COMPUTE_HOOK_DIR): '/a/../b' cannot be used, it takes an absolute path without '..' that leaves room for a socket's path of 107 bytes
   --rx-queue-size (VHOSTUSER_RX_QUEUE_SIZE): '300' cannot be used, it takes 256, 512 or 1024 descriptors
   --tx-queue-size (VHOSTUSER_TX_QUEUE_SIZE): '' cannot be used, it takes 256, 512 or 1024 descriptors
   --max-queue-pairs (VHOSTUSER_MAX_QUEUE_PAIRS): '129' cannot be used, it takes a whole number of queue pairs from 1 to 128

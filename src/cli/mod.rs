@@ -3,7 +3,7 @@
 
 mod checked;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -52,7 +52,7 @@ pub struct ServeArgs {
         env = "VHOSTUSER_NETWORK_INFO",
         default_value = "/etc/podinfo/network-info"
     )]
-    pub network_info: PathBuf,
+    pub network_info: OsString,
     /// The folder with the device metadata of the VM's DRA claims
     #[arg(
         long,
@@ -60,7 +60,7 @@ pub struct ServeArgs {
         env = "VHOSTUSER_DRA_DIR",
         default_value = "/var/run/kubernetes.io/dra-device-attributes"
     )]
-    pub dra_dir: PathBuf,
+    pub dra_dir: OsString,
     /// The most time one hook call waits for them, up to 8s
     #[arg(long, value_name = "TIME", env = "VHOSTUSER_WAIT", default_value = "8s")]
     pub wait: String,
@@ -103,7 +103,7 @@ pub struct RenderArgs {
 pub struct NicArgs {
     /// The directory for hook sockets and links, as this container sees it
     #[arg(long, value_name = "DIR", env = "VHOSTUSER_HOOK_DIR", default_value = "/var/run/kubevirt-hooks")]
-    pub hook_dir: PathBuf,
+    pub hook_dir: OsString,
     /// The root of the same volume as the compute container sees it; '/<container name>', else '/hook-sidecar-0', is appended
     #[arg(
         long,

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 /// The JSON of the VMI that a manifest describes. Of a VirtualMachine it is the template, with the VM's name and
 /// namespace; what KubeVirt's webhooks would fill in is not there.
 pub(super) fn vmi_json(manifest: &[u8]) -> Result<Vec<u8>, String> {
-    if manifest.trim_ascii_start().starts_with(b"{") {
+    let begins_json =
+        manifest.trim_ascii_start().starts_with(b"{") || manifest.starts_with("\u{feff}".as_bytes());
+    if begins_json {
         return match serde_json::from_slice::<Value>(manifest) {
             Ok(value) if is_vm(&value) => Ok(of_vm(&value).to_string().into_bytes()),
             // The hook's own words for what is no JSON.

@@ -14,6 +14,10 @@ const FAILED: u8 = 1;
 /// Wrong usage, or a file that cannot be read.
 const USAGE: u8 = 2;
 
+/// What is said of a CONTAINER_NAME that tells nothing.
+const STRANGE_CONTAINER_NAME: &str = "this is not a container name of KubeVirt's ('hook-sidecar-<N>'): taking the \
+     volume for a flat one, as KubeVirt 1.5 and older mount it";
+
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {

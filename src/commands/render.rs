@@ -9,7 +9,7 @@ use std::{
 
 use similar::TextDiff;
 
-use super::{FAILED, USAGE, fail, manifest};
+use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, fail, manifest};
 use crate::{
     attachment::Problem,
     cli::RenderArgs,
@@ -17,6 +17,7 @@ use crate::{
     define::{self, Prepared},
     plan::{Note, Plan},
     resolve::{ResolveError, Resolved, resolve_now},
+    vhostuser::Quoted,
     vmi::{NetworkSource, Vmi},
 };
 
@@ -26,11 +27,16 @@ enum Failure {
     Refused(String),
 }
 
-pub(super) fn run(mut args: RenderArgs) -> ExitCode {
+pub(super) fn run(args: RenderArgs) -> ExitCode {
     let nics = match args.check_nics() {
         Ok(nics) => nics,
         Err(error) => return fail(USAGE, &format!("error: {error}")),
     };
+    if let (Some(name), None) =
+        (args.nics.container_name.as_deref().filter(|name| !name.is_empty()), args.nics.container())
+    {
+        eprintln!("warning: {}: {STRANGE_CONTAINER_NAME}", Quoted(name));
+    }
     match render(&args, &nics) {
         Ok(output) => print(&output),
         Err(Failure::Usage(message)) => fail(USAGE, &format!("error: {message}")),

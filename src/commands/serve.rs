@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tracing::{error, info, warn};
 
-use super::{FAILED, USAGE, fail};
+use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, fail};
 use crate::{
     cli::ServeArgs,
     hooks::{self, Ended, ServeConfig},
@@ -20,7 +20,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
     };
     logging::start(logging);
     if let (Some(name), None) = (container_name, &config.container) {
-        warn!(%name, "this is not a container name of KubeVirt's ('hook-sidecar-<N>'): taking the volume for a flat one, as KubeVirt 1.5 and older mount it");
+        warn!(%name, "{STRANGE_CONTAINER_NAME}");
     }
     match serve(config) {
         Ok(ended) => {
@@ -41,5 +41,5 @@ fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
         .enable_time()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(hooks::serve(config))
+    Ok(runtime.block_on(hooks::serve(config))?)
 }

@@ -145,6 +145,23 @@ impl<'d> Node<'d> {
         Some(resolve_entities(raw))
     }
 
+    /// Where an attribute's value stands, between its quotes.
+    pub(super) fn value_range(self, name: &str) -> Option<Range<usize>> {
+        let text = self.document.text;
+        self.attributes()
+            .find(|attribute| &text[attribute.name.clone()] == name)
+            .map(|found| found.value.clone())
+    }
+
+    /// Whether any element of the document carries this prefix, declared or not.
+    pub(super) fn uses_prefix(self, prefix: &str) -> bool {
+        let name = |element: &Element| &self.document.text[element.name.clone()];
+        self.document
+            .elements
+            .iter()
+            .any(|element| name(element).split_once(':').is_some_and(|(found, _)| found == prefix))
+    }
+
     fn attributes(self) -> std::slice::Iter<'d, Attribute> {
         self.document.attributes[self.element().attributes.clone()].iter()
     }

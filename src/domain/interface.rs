@@ -121,8 +121,11 @@ fn check_alias(domain: &Domain<'_>, nic: &Nic) -> Result<(), DomainError> {
         domain.devices().children().filter(|device| alias(*device).is_some_and(|found| found == wanted))
     {
         if seen || device.name() != "interface" {
-            let place = if device.name() == "interface" { "another interface" } else { "another device" };
-            return Err(DomainError::AliasTaken { network: nic.network.clone(), place: place.to_owned() });
+            let place = match device.name() {
+                "interface" => "another interface".to_owned(),
+                kind => format!("a <{kind}> device"),
+            };
+            return Err(DomainError::AliasTaken { network: nic.network.clone(), place });
         }
         seen = true;
     }

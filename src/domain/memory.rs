@@ -19,6 +19,9 @@ pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Ed
     for (cell, access) in cells(domain) {
         match access.as_deref() {
             None => edits.push(Edit::insert(cell.name_end(), r#" memAccess="shared""#.to_owned())),
+            Some("") => {
+                edits.extend(cell.value_range("memAccess").map(|range| Edit::replace(range, "shared".into())))
+            }
             Some("shared") => {}
             Some(other) => return refuse("cpu/numa/cell memAccess", other),
         }
@@ -32,13 +35,14 @@ pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Ed
     for access in backing_children(domain, "access") {
         match access.attribute("mode").as_deref() {
             Some("shared") => {}
-            None => edits.push(Edit::replace(access.range(), SHARED.to_owned())),
+            None | Some("") => edits.push(Edit::replace(access.range(), SHARED.to_owned())),
             Some(other) => return refuse("memoryBacking/access mode", other),
         }
     }
     for source in backing_children(domain, "source") {
         match source.attribute("type").as_deref() {
             Some("memfd" | "file") => {}
+            None | Some("") if has_hugepages(domain) => {}
             None | Some("") => edits.push(Edit::replace(source.range(), MEMFD.to_owned())),
             Some(other) => return refuse("memoryBacking/source type", other),
         }
@@ -49,9 +53,7 @@ pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Ed
 
 fn missing(domain: &Domain<'_>) -> Option<Edit> {
     let mut children = Vec::new();
-    if backing_children(domain, "source").next().is_none()
-        && backing_children(domain, "hugepages").next().is_none()
-    {
+    if backing_children(domain, "source").next().is_none() && !has_hugepages(domain) {
         children.push(MEMFD.to_owned());
     }
     if backing_children(domain, "access").next().is_none() {
@@ -74,8 +76,7 @@ pub(super) fn is_shared(domain: &Domain<'_>) -> bool {
         let mut values = backing_children(domain, name).map(|node| node.attribute(attribute)).peekable();
         values.peek().is_some() && values.all(|value| value.is_some_and(|value| wanted.contains(&&*value)))
     };
-    let backed = all_are("source", "type", &["memfd", "file"])
-        || backing_children(domain, "hugepages").next().is_some();
+    let backed = all_are("source", "type", &["memfd", "file"]) || has_hugepages(domain);
     backed
         && all_are("access", "mode", &["shared"])
         && cells(domain).all(|(_, access)| access.as_deref() == Some("shared"))
@@ -88,6 +89,10 @@ fn cells<'d>(domain: &'d Domain<'_>) -> impl Iterator<Item = (Node<'d>, Option<s
         .flat_map(|cpu| cpu.children_named("numa"))
         .flat_map(|numa| numa.children_named("cell"))
         .map(|cell| (cell, cell.attribute("memAccess")))
+}
+
+fn has_hugepages(domain: &Domain<'_>) -> bool {
+    backing_children(domain, "hugepages").next().is_some()
 }
 
 /// libvirt reads the children of every `<memoryBacking>` there is.

@@ -134,8 +134,10 @@ fn add_devices(
     edits
 }
 
+/// One that nothing in the document uses: declaring a prefix that somebody forgot to would bring dead elements to life.
 fn free_prefix(root: Node<'_>) -> String {
-    let taken = |prefix: &str| root.attribute(&format!("xmlns:{prefix}")).is_some();
+    let taken =
+        |prefix: &str| root.attribute(&format!("xmlns:{prefix}")).is_some() || root.uses_prefix(prefix);
     let mut prefix = "qemu".to_owned();
     while taken(&prefix) {
         prefix.push('_');

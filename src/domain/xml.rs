@@ -216,6 +216,16 @@ impl<'a> Scan<'a> {
         if start != 0 {
             return Err(self.fail(start, "an XML declaration that is not at the beginning"));
         }
+        // quick-xml looks for what it needs and takes anything around it.
+        let raw = BytesStart::from_content(&**declaration, "xml".len());
+        let names: Vec<_> =
+            raw.attributes().map(|attribute| attribute.map_or("", |found| found.key.0)).collect();
+        let known = ["version", "encoding", "standalone"];
+        let in_order =
+            names.iter().zip(known.iter().filter(|name| names.contains(name))).all(|(a, b)| a == b);
+        if !in_order || names.iter().any(|name| !known.contains(name)) {
+            return Err(self.fail(start, "a broken XML declaration"));
+        }
         if !matches!(declaration.xml_version(), Ok(XmlVersion::Explicit1_0)) {
             return Err(self.fail(start, "an XML version other than 1.0"));
         }
@@ -273,7 +283,7 @@ fn check_characters(text: &str) -> Result<(), XmlError> {
     }
 }
 
-/// A name with at most one colon between two names. Every character beyond ASCII is taken.
+/// A name with at most one colon between two names.
 fn is_qualified_name(name: &str) -> bool {
     match name.split_once(':') {
         Some((prefix, local)) => is_name(prefix) && is_name(local),
@@ -283,8 +293,20 @@ fn is_qualified_name(name: &str) -> bool {
 
 fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
-    let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
-    chars.next().is_some_and(first) && chars.all(|c| first(c) || c.is_ascii_digit() || c == '-' || c == '.')
+    chars.next().is_some_and(is_name_start) && chars.all(|c| is_name_start(c) || is_later_name_char(c))
+}
+
+/// Production [4] of XML 1.0 without the colon.
+fn is_name_start(c: char) -> bool {
+    matches!(c, 'A'..='Z' | 'a'..='z' | '_' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+/// What production [4a] adds.
+fn is_later_name_char(c: char) -> bool {
+    matches!(c, '0'..='9' | '-' | '.' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
 
 #[cfg(test)]
@@ -326,6 +348,10 @@ mod tests {
             ("<a>\n<?xml version='1.0'?></a>", "line 2: an XML declaration that is not at the beginning"),
             ("<?xml version='1.1'?><a/>", "line 1: an XML version other than 1.0"),
             ("<?xml version='1.0' encoding='latin1'?><a/>", "line 1: an encoding other than UTF-8"),
+            ("<?xml version='1.0' <a/>encoding='UTF-8'?><a/>", "line 1: a broken XML declaration"),
+            ("<?xml encoding='UTF-8' version='1.0'?><a/>", "line 1: a broken XML declaration"),
+            ("<?xml version='1.0' en!coding='UTF-8'?><a/>", "line 1: a broken XML declaration"),
+            ("<a xmlns:\u{d7}b='x'/>", "line 1: an element or attribute has a name that XML does not allow"),
             ("<a>\n&nbsp;</a>", "line 2: an unknown or broken entity"),
             ("<a>&#1;</a>", "line 1: an unknown or broken entity"),
             ("<a b='&nbsp;'/>", "line 1: an unknown or broken entity in an attribute's value"),

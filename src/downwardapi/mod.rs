@@ -1,12 +1,12 @@
 //! network-info: the downward API file in which KubeVirt hands a sidecar the device-info of its networks
 //! (annotation `kubevirt.io/network-info`; device-info specification 1.1.0).
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::{
-    attachment::{Attachment, NotReady, Refusal},
+    attachment::{Attachment, NotReady, Problem, Refusal},
     source_file,
     vhostuser::{ComputePath, NetworkName, SocketMode},
 };
@@ -29,12 +29,11 @@ pub struct Others {
     pub unusable: Vec<(String, Refusal)>,
 }
 
-/// Reads the file once; waiting is the caller's. `Err` of the inner result means that it may still come.
-pub fn read(path: &Path) -> io::Result<Result<NetworkInfo, NotReady>> {
-    let bytes = source_file::read(path)?;
-    Ok(bytes
-        .ok_or(NotReady::Missing)
-        .and_then(|bytes| NetworkInfo::parse(&bytes, &path.display().to_string())))
+/// Reads the file once; waiting is the caller's.
+pub fn read(path: &Path) -> Result<NetworkInfo, Problem> {
+    let bytes = source_file::read(path).map_err(Problem::unreadable)?;
+    let bytes = bytes.ok_or(Problem::NotReady(NotReady::Missing))?;
+    NetworkInfo::parse(&bytes, &path.display().to_string()).map_err(Problem::NotReady)
 }
 
 impl NetworkInfo {

@@ -46,7 +46,7 @@ pub fn read(folder: &Path, request: &str) -> Result<Attachment, Problem> {
     let mut listed = false;
     let files = metadata_files(folder)?;
     for file in &files {
-        let bytes = source_file::read(file).map_err(Problem::Unreadable)?;
+        let bytes = source_file::read(file).map_err(Problem::unreadable)?;
         let bytes = bytes.ok_or(Problem::NotReady(NotReady::Missing))?;
         if let Some(found) = wire::devices(&bytes, request)? {
             listed = true;
@@ -69,11 +69,11 @@ fn metadata_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Problem::NotReady(NotReady::Missing));
         }
-        Err(error) => return Err(Problem::Unreadable(error)),
+        Err(error) => return Err(Problem::unreadable(error)),
     };
     let mut files = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(Problem::Unreadable)?;
+        let entry = entry.map_err(Problem::unreadable)?;
         if entry.file_name().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
             files.push(entry.path());
         }
@@ -169,7 +169,7 @@ mod tests {
     fn exactly_one_device() {
         assert_eq!(
             read_one(&object("v1alpha1", &[DEVICE, DEVICE].join(","))).unwrap_err(),
-            "request 'r' has 2 devices (d.example/n1/p0, d.example/n1/p0): a vhost-user NIC takes exactly one, so set \
+            "request 'r' has 2 devices ('d.example/n1/p0', 'd.example/n1/p0'): a vhost-user NIC takes exactly one, so set \
              the claim's count to 1"
         );
         assert_eq!(

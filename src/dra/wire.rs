@@ -13,6 +13,9 @@ use crate::{
 /// The versions that are read; they agree in every field used here.
 const KNOWN: [&str; 2] = ["metadata.resource.k8s.io/v1beta1", "metadata.resource.k8s.io/v1alpha1"];
 
+/// How many unknown versions a message names.
+const VERSIONS_SHOWN: usize = 5;
+
 /// One device of a request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,7 +53,10 @@ pub(super) fn devices(bytes: &[u8], request: &str) -> Result<Option<Vec<Device>>
         if KNOWN.contains(&version) {
             return find(object.get_mut("requests").map(Value::take).unwrap_or_default(), request);
         }
-        unknown.push(Quoted(version).to_string());
+        let version = Quoted(version).to_string();
+        if !unknown.contains(&version) && unknown.len() < VERSIONS_SHOWN {
+            unknown.push(version);
+        }
     }
     Err(Problem::Refused(Refusal::Versions { versions: unknown.join(", "), known: KNOWN.join(", ") }))
 }
@@ -66,7 +72,9 @@ fn find(requests: Value, request: &str) -> Result<Option<Vec<Device>>, Problem> 
 impl Device {
     /// Driver, pool and name, as Kubernetes writes a device.
     pub(super) fn title(&self) -> String {
-        [&self.driver, &self.pool, &self.name].map(|part| part.as_deref().unwrap_or("?")).join("/")
+        let title =
+            [&self.driver, &self.pool, &self.name].map(|part| part.as_deref().unwrap_or("?")).join("/");
+        Quoted(&title).to_string()
     }
 
     pub(super) fn hardware_address(&self) -> Option<String> {

@@ -19,7 +19,7 @@ use crate::{
     define::{self, DefineError, Prepared},
     domain::Nic,
     plan::Plan,
-    resolve::{Resolved, resolve},
+    resolve::{Resolved, look_for_others, resolve},
     symlink::{self, LinkDir, LinkError, Outcome, StableLink},
     vmi::Vmi,
 };
@@ -69,7 +69,13 @@ impl CallbackService {
     async fn define(&self, domain_xml: Vec<u8>, vmi: &Vmi) -> Result<Vec<u8>, CallError> {
         let config = &self.config.nics;
         let Some(prepared) = define::prepare(vmi, &domain_xml, config)? else {
-            info!("no interface of this VM is ours, its domain goes back as it came");
+            let names = vmi.binding_names();
+            match &config.binding_name {
+                Some(ours) if !names.is_empty() => {
+                    warn!(%ours, ?names, "no interface uses this binding name: the domain goes back as it came")
+                }
+                _ => info!("no interface is ours: the domain goes back as it came"),
+            }
             return Ok(domain_xml);
         };
         let resolved = self.resolve(&prepared).await?;
@@ -80,21 +86,18 @@ impl CallbackService {
         Ok(defined.xml.into_bytes())
     }
 
-    /// From memory where an earlier call of this boot has found everything, else from the files.
+    /// From memory where an earlier call of this boot has found everything, else from the files. What belongs to
+    /// other sidecars may come later, so it is looked for each time.
     async fn resolve(&self, prepared: &Prepared<'_>) -> Result<Resolved, CallError> {
-        let key = prepared.vmi.identity.key();
-        let wishes = &prepared.wishes.nics;
-        let networks: Vec<_> = wishes.iter().map(|wish| wish.network.clone()).collect();
-        if self.memory().knows(&key, &networks) {
-            return Ok(self.memory().recall(&key).cloned().unwrap_or_default());
-        }
-        let known = self.memory().recall(&key).map(|known| known.own.clone()).unwrap_or_default();
-        let unknown: Vec<_> =
-            wishes.iter().filter(|wish| !known.contains_key(&wish.network)).cloned().collect();
-        let mut resolved = resolve(prepared.vmi, &unknown, &self.config.sources).await?;
-        resolved.others.retain(|network, _| !known.contains_key(network));
-        resolved.own.extend(known.into_iter().filter(|(network, _)| networks.contains(network)));
-        Ok(resolved)
+        let Prepared { vmi, wishes, .. } = prepared;
+        let known = self.memory().recall(&vmi.identity.key()).cloned().unwrap_or_default();
+        let later = if wishes.nics.iter().all(|wish| known.own.contains_key(&wish.network)) {
+            let own: Vec<_> = known.own.keys().cloned().collect();
+            look_for_others(vmi, &own, &self.config.sources)
+        } else {
+            resolve(vmi, &wishes.nics, &self.config.sources).await?
+        };
+        Ok(known.joined(later))
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

@@ -15,14 +15,18 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Takes the content of `/proc/net/unix`; true once the launcher was there and is gone.
+    /// Takes the content of `/proc/net/unix`, read in its turn; true once the launcher was there and is gone.
     pub(super) fn observe(&mut self, table: &str) -> bool {
+        self.missed = self.missed.saturating_add(1);
+        self.glance(table);
+        self.seen && self.missed >= READS
+    }
+
+    /// The same out of turn: a launcher that is not there is no miss.
+    pub(super) fn glance(&mut self, table: &str) {
         if lists_launcher(table) {
             *self = Self { seen: true, missed: 0 };
-        } else {
-            self.missed = self.missed.saturating_add(1);
         }
-        self.seen && self.missed >= READS
     }
 
     /// Whether the launcher has been there at all.

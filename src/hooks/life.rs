@@ -3,7 +3,6 @@
 
 use std::{
     fmt, io,
-    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -93,6 +92,7 @@ impl Life {
     /// may shut down for as long as its grace period.
     pub(super) async fn ended(&self, mut signals: Signals) -> Ended {
         let mut watch = Watch::default();
+        let mut table = SocketTable::default();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut received = 0_u32;
@@ -104,7 +104,7 @@ impl Life {
                 }
                 () = signals.next() => received += 1,
                 _ = look.tick() => {
-                    if look_for_launcher(&mut watch) {
+                    if watch.observe(&table.read()) {
                         return Ended::LauncherGone;
                     }
                     continue;
@@ -114,7 +114,7 @@ impl Life {
                 return Ended::SecondSignal;
             }
             // The table may have changed since the last tick.
-            look_for_launcher(&mut watch);
+            watch.glance(&table.read());
             if !watch.seen() && !self.called.load(Ordering::Relaxed) {
                 return Ended::NothingToServe;
             }
@@ -123,12 +123,23 @@ impl Life {
     }
 }
 
-fn look_for_launcher(watch: &mut Watch) -> bool {
-    match std::fs::read(Path::new(SOCKET_TABLE)) {
-        Ok(table) => watch.observe(&String::from_utf8_lossy(&table)),
-        Err(error) => {
-            warn!(%error, "cannot read {SOCKET_TABLE}, so a launcher that goes without a Shutdown is not noticed");
-            false
+/// The sockets of this network namespace, as the kernel lists them.
+#[derive(Default)]
+struct SocketTable {
+    failed: bool,
+}
+
+impl SocketTable {
+    /// Empty if it cannot be read, which is told once.
+    fn read(&mut self) -> String {
+        match std::fs::read(SOCKET_TABLE) {
+            Ok(table) => String::from_utf8_lossy(&table).into_owned(),
+            Err(error) => {
+                if !std::mem::replace(&mut self.failed, true) {
+                    warn!(%error, "cannot read {SOCKET_TABLE}: a launcher that goes without a Shutdown is not noticed");
+                }
+                String::new()
+            }
         }
     }
 }

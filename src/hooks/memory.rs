@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::{resolve::Resolved, vhostuser::NetworkName};
+use crate::resolve::Resolved;
 
 /// A pod has one VMI; more come from tests only. Bounded all the same.
 const VMIS: usize = 64;
@@ -18,29 +18,13 @@ impl Memory {
         self.0.iter().find(|(key, _)| key == vmi).map(|(_, resolved)| resolved)
     }
 
-    /// Whether every one of these networks is known.
-    pub(super) fn knows(&self, vmi: &str, networks: &[NetworkName]) -> bool {
-        self.recall(vmi).is_some_and(|known| networks.iter().all(|network| known.own.contains_key(network)))
-    }
-
-    /// Keeps what a successful call has resolved. The first word about a network stands.
+    /// Keeps what a successful call went by, in place of what was known before.
     pub(super) fn keep(&mut self, vmi: &str, resolved: Resolved) {
-        if let Some((_, known)) = self.0.iter_mut().find(|(key, _)| key == vmi) {
-            for (network, attachment) in resolved.own {
-                known.others.remove(&network);
-                known.own.entry(network).or_insert(attachment);
-            }
-            for (network, attachment) in resolved.others {
-                if !known.own.contains_key(&network) {
-                    known.others.entry(network).or_insert(attachment);
-                }
-            }
-            return;
-        }
+        self.0.retain(|(key, _)| key != vmi);
         if self.0.len() == VMIS {
             self.0.pop_front();
         }
-        self.0.push_back((vmi.to_owned(), Resolved { notes: Vec::new(), ..resolved }));
+        self.0.push_back((vmi.to_owned(), resolved));
     }
 }
 
@@ -49,7 +33,7 @@ mod tests {
     use super::*;
     use crate::{
         attachment::Attachment,
-        vhostuser::{ComputePath, SocketMode},
+        vhostuser::{ComputePath, NetworkName, SocketMode},
     };
 
     fn attachment(path: &str) -> Attachment {
@@ -74,22 +58,21 @@ mod tests {
 
     #[test]
     fn the_first_word_about_a_network_stands() {
-        let mut memory = Memory::default();
-        memory.keep("vmi", resolved(&[("a", "/1/s")], &[("o", "/9/s")]));
-        memory.keep("vmi", resolved(&[("a", "/2/s"), ("b", "/3/s")], &[("o", "/8/s"), ("a", "/7/s")]));
-        let known = memory.recall("vmi").unwrap();
-        assert_eq!(known.own, resolved(&[("a", "/1/s"), ("b", "/3/s")], &[]).own);
-        assert_eq!(known.others, resolved(&[], &[("o", "/9/s")]).others);
-        assert!(memory.knows("vmi", &[name("a"), name("b")]));
-        assert!(!memory.knows("vmi", &[name("a"), name("o")]));
-        assert!(memory.recall("other").is_none());
+        let first = resolved(&[("a", "/x/1/s")], &[("o", "/x/9/s"), ("b", "/x/6/s")]);
+        let later = resolved(
+            &[("a", "/x/2/s"), ("b", "/x/3/s")],
+            &[("o", "/x/8/s"), ("a", "/x/7/s"), ("p", "/x/5/s")],
+        );
+        let joined = first.joined(later);
+        let expected = resolved(&[("a", "/x/1/s"), ("b", "/x/3/s")], &[("o", "/x/9/s"), ("p", "/x/5/s")]);
+        assert_eq!((joined.own, joined.others), (expected.own, expected.others));
     }
 
     #[test]
     fn it_is_bounded() {
         let mut memory = Memory::default();
         for vmi in 0..=VMIS {
-            memory.keep(&vmi.to_string(), resolved(&[("a", "/1/s")], &[]));
+            memory.keep(&vmi.to_string(), resolved(&[("a", "/x/1/s")], &[]));
         }
         assert!(memory.recall("0").is_none());
         assert!(memory.recall("1").is_some());

@@ -11,7 +11,7 @@ mod socket;
 mod status;
 
 pub use life::Ended;
-pub use server::{ServeConfig, serve};
+pub use server::{ServeConfig, ServeError, serve};
 pub use socket::SocketError;
 
 /// Generated from `proto/hooks`; private, so that nothing else speaks the wire's types.

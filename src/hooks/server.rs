@@ -1,8 +1,7 @@
 //! The server itself: everything ready first, then the socket, then serve until the VM is gone.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
 use tokio::{sync::oneshot, time::timeout};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
@@ -13,7 +12,7 @@ use super::{
     info::InfoService,
     life::{Ended, Life, Signals},
     proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
-    socket::HookSocket,
+    socket::{HookSocket, SocketError},
 };
 use crate::config::{ContainerName, NicConfig, Sources};
 
@@ -37,17 +36,28 @@ pub struct ServeConfig {
     pub nics: NicConfig,
 }
 
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(io::Error),
+    /// The socket cannot be bound.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The server ended before the VM did.
+    #[error("the hook server ended by itself{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    Server(Option<tonic::transport::Error>),
+}
+
 /// Serves until the VM is gone.
-///
-/// # Errors
-/// When the socket cannot be bound, or the server ends by itself.
-pub async fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
+pub async fn serve(config: ServeConfig) -> Result<Ended, ServeError> {
     let life = Arc::new(Life::default());
     let callbacks = CallbackService::new(config.clone(), Arc::clone(&life));
     let router = Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
-    let signals = Signals::catch().context("signals cannot be received")?;
+    let signals = Signals::catch().map_err(ServeError::Signals)?;
     let (stop, stopped) = oneshot::channel::<()>();
 
     // Last: from the moment the name can be seen, `Info` must succeed.
@@ -58,10 +68,7 @@ pub async fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
     });
     tokio::pin!(server);
     let ended = tokio::select! {
-        result = &mut server => {
-            result.context("the hook server failed")?;
-            bail!("the hook server ended by itself");
-        }
+        result = &mut server => return Err(ServeError::Server(result.err())),
         ended = life.ended(signals) => ended,
     };
     info!("ending: {ended}");

@@ -70,13 +70,18 @@ impl HookSocket {
         dir: &Path,
         container: Option<&ContainerName>,
     ) -> Result<(Self, UnixListener), SocketError> {
-        if !dir.is_dir() {
-            return Err(SocketError::NoDirectory(dir.to_owned()));
-        }
         let fail = |path: &Path| {
             let path = path.to_owned();
             move |error| SocketError::Io { path, error }
         };
+        match fs::metadata(dir) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(SocketError::NoDirectory(dir.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(SocketError::NoDirectory(dir.to_owned()));
+            }
+            Err(error) => return Err(fail(dir)(error)),
+        }
         let path = dir.join(file_name(container).map_err(fail(dir))?);
         remove_stale(&path).await?;
         let listener = UnixListener::bind(&path).map_err(|error| match error.kind() {
@@ -85,7 +90,7 @@ impl HookSocket {
             }
             _ => fail(&path)(error),
         })?;
-        let inode = fs::symlink_metadata(&path).ok().map(|meta| meta.ino());
+        let inode = inode(&path);
         Ok((Self { path, inode }, listener))
     }
 
@@ -96,12 +101,15 @@ impl HookSocket {
 
 impl Drop for HookSocket {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path).ok().map(|meta| meta.ino());
-        if ours.is_some() && ours == self.inode {
+        if self.inode.is_some() && inode(&self.path) == self.inode {
             // The pod's volume goes with the pod; a socket left behind is found dead by the next process.
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|meta| meta.ino())
 }
 
 async fn remove_stale(path: &Path) -> Result<(), SocketError> {
@@ -112,8 +120,12 @@ async fn remove_stale(path: &Path) -> Result<(), SocketError> {
         Ok(meta) if !meta.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_owned())),
         Ok(_) => {}
     }
+    let found = inode(path);
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(fail),
+        // The one that was asked, and not a successor that has bound in the meantime.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && inode(path) == found => {
+            fs::remove_file(path).map_err(fail)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(fail(error)),
         Ok(_) => Err(SocketError::InUse(path.to_owned())),

@@ -37,15 +37,24 @@ impl CallError {
     }
 }
 
+/// The longest status text, in characters: Kubernetes cuts an event's message at 1024 bytes, and a client drops the
+/// whole status where its header grows too large.
+const TEXT_MAX: usize = 900;
+
 impl From<CallError> for Status {
     fn from(error: CallError) -> Self {
-        Self::new(error.code(), error.to_string())
+        let text = error.to_string();
+        let text = match text.char_indices().nth(TEXT_MAX) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        };
+        Self::new(error.code(), text)
     }
 }
 
 fn vmi(error: &VmiError) -> Code {
     match error {
-        VmiError::Unreadable { .. } => Code::InvalidArgument,
+        VmiError::Unreadable { .. } | VmiError::Missing(_) => Code::InvalidArgument,
         VmiError::BadCpuQuantity { .. } => Code::FailedPrecondition,
     }
 }

@@ -10,7 +10,7 @@ pub enum PlanError {
     /// Nothing says which binding is ours.
     #[error(
         "the VM uses the binding plugins {}, and nothing says which is this sidecar's: register one of them as \
-         'vhostuser', or set NETWORK_BINDING_PLUGIN_NAME in the sidecar's image", .names.join(", ")
+         'vhostuser', or set NETWORK_BINDING_PLUGIN_NAME in the sidecar's image", quoted_list(.names)
     )]
     AmbiguousBinding {
         /// The names.
@@ -114,6 +114,17 @@ pub enum PlanError {
         /// What is wrong.
         error: PathError,
     },
+    /// The socket is said to be where our links are.
+    #[error(
+        "network {}: its socket {} is in the directory of this sidecar's own links: the device plugin or driver must \
+         publish the socket's real directory", Quoted(.network.as_str()), Quoted(.path)
+    )]
+    SocketAmongLinks {
+        /// The network.
+        network: NetworkName,
+        /// The path.
+        path: String,
+    },
     /// Two NICs with one address.
     #[error("network {}: MAC address {mac} is also that of interface {}: set another macAddress on one of them", Quoted(.network.as_str()), Quoted(.other))]
     DuplicateMac {
@@ -143,4 +154,9 @@ pub enum PlanError {
         /// The network.
         network: NetworkName,
     },
+}
+
+/// Names in quotes, with commas between them.
+pub(super) fn quoted_list(names: &[String]) -> String {
+    names.iter().map(|name| Quoted(name).to_string()).collect::<Vec<_>>().join(", ")
 }

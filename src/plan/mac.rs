@@ -31,7 +31,7 @@ mod tests {
     fn the_formula_is_a_contract() {
         let with_uuid = br#"{"metadata":{"namespace":"default","name":"vm"},"spec":{"domain":{"firmware":
             {"uuid":"2974d535-af25-4e10-83d2-97c9f82da855"}}}}"#;
-        let without = br#"{"metadata":{"namespace":"default","name":"vm"}}"#;
+        let without = br#"{"metadata":{"namespace":"default","name":"vm"},"spec":{"domain":{}}}"#;
         let mac = |vmi: &[u8], network: &str| {
             derive(&Vmi::parse(vmi).unwrap(), &network.parse().unwrap()).to_string()
         };

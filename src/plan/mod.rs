@@ -63,29 +63,24 @@ pub struct Plan {
 }
 
 impl Wishes {
-    /// Finds our NICs in a VMI. `architecture` is the domain's word for it, for a VMI that has none.
-    pub fn of(vmi: &Vmi, architecture: Option<&str>, config: &NicConfig) -> Result<Self, PlanError> {
-        let mut wishes = Self { nics: Vec::new(), notes: Vec::new(), several_bindings: false };
-        let Some(binding) = binding::ours(vmi, config.binding_name.as_deref())? else {
-            return Ok(wishes);
-        };
-        let ours =
-            |found: &&crate::vmi::Interface| found.binding.as_deref() == Some(binding) && !found.is_absent();
+    /// What the VMI says of the interfaces that are ours. `architecture` is the domain's word for it, for a VMI that
+    /// has none.
+    pub fn of(
+        vmi: &Vmi,
+        ours: &[&Interface],
+        architecture: Option<&str>,
+        config: &NicConfig,
+    ) -> Result<Self, PlanError> {
         let rules = nic::Rules::of(vmi, architecture, config)?;
-        for interface in vmi.interfaces.iter().filter(ours) {
-            wishes.nics.push(rules.wish(vmi, interface)?);
+        let nics = ours.iter().map(|interface| rules.wish(vmi, interface)).collect::<Result<Vec<_>, _>>()?;
+        check_names(&nics)?;
+        let mut notes = Vec::from_iter(rules.queues_cut(ours));
+        let names: Vec<String> = vmi.binding_names().into_iter().map(str::to_owned).collect();
+        let several_bindings = names.len() > 1;
+        if several_bindings {
+            notes.push(Note::SeveralBindings { names });
         }
-        if wishes.nics.is_empty() {
-            return Ok(wishes);
-        }
-        wishes.notes.extend(rules.queues_cut());
-        wishes.several_bindings = vmi.binding_names().len() > 1;
-        if wishes.several_bindings {
-            let names = vmi.binding_names().into_iter().map(str::to_owned).collect();
-            wishes.notes.push(Note::SeveralBindings { names });
-        }
-        check_names(&wishes.nics)?;
-        Ok(wishes)
+        Ok(Self { nics, notes, several_bindings })
     }
 
     /// Decides everything. `others` are attachments of networks that are not ours; they get links too, because with
@@ -104,6 +99,8 @@ impl Wishes {
                 .get(&wish.network)
                 .ok_or_else(|| PlanError::Unresolved { network: wish.network.clone() })?;
             notes.extend(note::host_specific(&wish.network, attachment));
+            notes.extend(wish.attachment_notes(vmi, attachment));
+            check_not_a_link(&wish, attachment, &config.layout)?;
             let socket = socket_path(&wish, attachment, several_bindings, &config.layout)?;
             nics.push(wish.complete(vmi, attachment, socket)?);
         }
@@ -146,6 +143,15 @@ fn socket_path(
         _ => layout.compute.join(&wish.network.pod_interface()).join(attachment.socket.file_name()),
     };
     SocketPath::try_from(path).map_err(|error| PlanError::SocketPath { network: wish.network.clone(), error })
+}
+
+/// A link into the links' own directory would lead to itself.
+fn check_not_a_link(wish: &Wish, attachment: &Attachment, layout: &Layout) -> Result<(), PlanError> {
+    if attachment.socket.is_in(&layout.compute) {
+        let (network, path) = (wish.network.clone(), attachment.socket.to_string());
+        return Err(PlanError::SocketAmongLinks { network, path });
+    }
+    Ok(())
 }
 
 fn is_below(socket: &ComputePath, claim: &crate::vmi::Claim) -> bool {

@@ -42,8 +42,16 @@ pub(super) struct Rules<'c> {
     s390x: bool,
     iommu: bool,
     model: Model,
-    /// With multiqueue: what KubeVirt's formula gives, and what is left of it under the limit.
-    queues: Option<(u64, QueuePairs)>,
+    /// With multiqueue only.
+    queues: Option<Queues>,
+}
+
+/// What KubeVirt's formula gives, and what is left of it under the limit.
+#[derive(Clone, Copy)]
+struct Queues {
+    wanted: u64,
+    given: QueuePairs,
+    cut: bool,
 }
 
 impl<'c> Rules<'c> {
@@ -60,7 +68,8 @@ impl<'c> Rules<'c> {
         };
         let queues = if vmi.multiqueue {
             let wanted = vmi.network_queues()?;
-            Some((wanted, QueuePairs::capped(wanted, config.max_queue_pairs).0))
+            let (given, cut) = QueuePairs::capped(wanted, config.max_queue_pairs);
+            Some(Queues { wanted, given, cut })
         } else {
             None
         };
@@ -79,9 +88,11 @@ impl<'c> Rules<'c> {
         })
     }
 
-    pub(super) fn queues_cut(&self) -> Option<Note> {
-        let (wanted, given) = self.queues?;
-        QueuePairs::capped(wanted, self.config.max_queue_pairs).1.then_some(Note::QueuesCut { wanted, given })
+    /// Only if an interface goes by the formula and not by an annotation.
+    pub(super) fn queues_cut(&self, ours: &[&Interface]) -> Option<Note> {
+        let Queues { wanted, given, cut } = self.queues?;
+        let by_formula = |interface: &&Interface| self.annotations.of(&interface.name).queue_pairs.is_none();
+        (cut && ours.iter().any(by_formula)).then_some(Note::QueuesCut { wanted, given })
     }
 
     pub(super) fn wish(&self, vmi: &Vmi, interface: &Interface) -> Result<Wish, PlanError> {
@@ -96,7 +107,7 @@ impl<'c> Rules<'c> {
             model: self.model,
             mac: mac_address(interface, &network)?,
             mtu,
-            queue_pairs: queue_pairs.or(self.queues.map(|(_, given)| given)),
+            queue_pairs: queue_pairs.or(self.queues.map(|queues| queues.given)),
             rx_queue_size: rx_queue_size.unwrap_or(self.config.rx_queue_size),
             tx_queue_size: tx_queue_size.unwrap_or(self.config.tx_queue_size),
             reconnect_timeout: reconnect_timeout.unwrap_or(self.config.reconnect_timeout),
@@ -149,6 +160,19 @@ impl Wish {
             acpi_index: self.acpi_index,
             pci_address: self.pci_address,
         })
+    }
+
+    /// What is worth telling of this NIC on this attachment.
+    pub(super) fn attachment_notes(&self, vmi: &Vmi, attachment: &Attachment) -> Vec<Note> {
+        let network = || self.network.clone();
+        let mut notes = Vec::new();
+        if self.mac.is_none() && attachment.mac.is_none() && vmi.firmware_uuid.is_none() {
+            notes.push(Note::MacWithoutFirmwareUuid { network: network() });
+        }
+        if vmi.migrating {
+            notes.push(Note::MigrationTarget { network: network(), mode: attachment.mode });
+        }
+        notes
     }
 
     fn offered_mac(&self, attachment: &Attachment) -> Result<Option<MacAddr>, PlanError> {

@@ -1,8 +1,9 @@
 use std::fmt;
 
+use super::error::quoted_list;
 use crate::{
     attachment::Attachment,
-    vhostuser::{NetworkName, QueuePairs, Quoted},
+    vhostuser::{NetworkName, QueuePairs, Quoted, SocketMode},
 };
 
 /// Something that works here and now but that somebody should know of. Logged, never returned.
@@ -27,6 +28,18 @@ pub enum Note {
         /// The file name.
         file_name: String,
     },
+    /// The MAC address is derived, but from less than KubeVirt would give: a manifest and not a running VMI.
+    MacWithoutFirmwareUuid {
+        /// The network.
+        network: NetworkName,
+    },
+    /// On a migration target: what we know of the mode, where the source's decides.
+    MigrationTarget {
+        /// The network.
+        network: NetworkName,
+        /// The mode here.
+        mode: SocketMode,
+    },
     /// Another sidecar's network cannot be used; it gets no link from us.
     OtherSkipped {
         /// The network, as the source calls it.
@@ -48,13 +61,24 @@ impl fmt::Display for Note {
                 f,
                 "the VM uses several binding plugins ({}): KubeVirt numbers their sidecars at random for each pod, so a \
                  live migration may not find the socket's path; use one binding plugin for each VM",
-                names.join(", ")
+                quoted_list(names)
             ),
             Self::HostSpecificFileName { network, file_name } => write!(
                 f,
                 "network '{network}': the socket's file name {} looks as if it were made for this node; a live \
                  migration needs the same file name on every node ('vhost.sock')",
                 Quoted(file_name)
+            ),
+            Self::MacWithoutFirmwareUuid { network } => write!(
+                f,
+                "network '{network}': its MAC address is derived from the VM's name, because the VM has no firmware UUID; \
+                 KubeVirt gives a running VMI one, and with it another address"
+            ),
+            Self::MigrationTarget { network, mode } => write!(
+                f,
+                "network '{network}': the VM is being migrated; if this is the target, the source's domain decides \
+                 who listens, and the socket here works only for {} ({mode})",
+                mode.both_ends()
             ),
             Self::OtherSkipped { network, reason } => {
                 write!(
@@ -77,7 +101,7 @@ pub(super) fn host_specific(network: &NetworkName, attachment: &Attachment) -> O
             b'-' => run,
             _ => 0,
         };
-        if run == 12 && file_name != format!("{}.sock", network.pod_interface()) {
+        if run == 12 && file_name.split('.').next() != Some(&network.pod_interface()) {
             return Some(Note::HostSpecificFileName {
                 network: network.clone(),
                 file_name: file_name.to_owned(),

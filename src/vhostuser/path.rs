@@ -25,12 +25,15 @@ pub enum PathError {
     /// Leaves the directory it names.
     #[error("path {} contains '..'", Quoted(.0))]
     ParentComponent(String),
-    /// A control character, among them newline and NUL.
+    /// A control character, among them newline and NUL, or one that no XML can carry.
     #[error("path {} contains a control character", Quoted(.0))]
     ControlCharacter(String),
     /// Ends in a slash or is the root, so there is no file name.
     #[error("path {} names a directory, not a socket", Quoted(.0))]
     NoFileName(String),
+    /// Directly in the root directory, which cannot be a socket directory of its own.
+    #[error("path {} is in the root directory, a socket needs a directory of its own", Quoted(.0))]
+    InRoot(String),
     /// Longer than the kernel takes.
     #[error("path {} has {length} bytes, more than the {max} that {what} can have", Quoted(.path))]
     TooLong {
@@ -51,12 +54,16 @@ impl ComputePath {
         if text.ends_with('/') || text.ends_with("/.") {
             return Err(PathError::NoFileName(text.to_owned()));
         }
-        Self::directory(text)
+        let path = Self::directory(text)?;
+        match path.0.rfind('/') {
+            Some(0) => Err(PathError::InRoot(text.to_owned())),
+            _ => Ok(path),
+        }
     }
 
     /// Checks and normalises a path that names a directory; a trailing slash is dropped.
     pub fn directory(text: &str) -> Result<Self, PathError> {
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
             return Err(PathError::ControlCharacter(text.to_owned()));
         }
         if !text.starts_with('/') {
@@ -80,6 +87,11 @@ impl ComputePath {
     pub fn join(&self, name: &str) -> Self {
         let slash = if self.0.ends_with('/') { "" } else { "/" };
         Self(format!("{}{slash}{name}", self.0))
+    }
+
+    /// Whether this path leads to `directory` or into it.
+    pub fn is_in(&self, directory: &Self) -> bool {
+        self.0.strip_prefix(&directory.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The directory that holds the file.
@@ -150,8 +162,13 @@ mod tests {
         assert_eq!(path.parent().as_str(), "/run/vhostuser/a1");
         assert_eq!(path.file_name(), "vhost.sock");
         assert_eq!(path.parent().join("x").as_str(), "/run/vhostuser/a1/x");
-        let top = ComputePath::file("/vhost.sock").unwrap();
-        assert_eq!((top.parent().as_str(), top.parent().join("x").as_str()), ("/", "/x"));
+        assert_eq!(ComputePath::directory("/").unwrap().join("x").as_str(), "/x");
+        let directory = |text| ComputePath::directory(text).unwrap();
+        assert!(path.is_in(&directory("/run/vhostuser")) && path.is_in(&path));
+        assert!(
+            !path.is_in(&directory("/run/vhost"))
+                && !path.is_in(&directory("/run/vhostuser/a1/vhost.sock/x"))
+        );
     }
 
     #[test]
@@ -165,6 +182,11 @@ mod tests {
         assert_eq!(refusal("/run/a\0b"), r"path '/run/a\0b' contains a control character");
         assert_eq!(refusal("/run/"), "path '/run/' names a directory, not a socket");
         assert_eq!(refusal("/"), "path '/' names a directory, not a socket");
+        assert_eq!(
+            refusal("/vhost.sock"),
+            "path '/vhost.sock' is in the root directory, a socket needs a directory of its own"
+        );
+        assert_eq!(refusal("/run/\u{fffe}"), r"path '/run/\u{fffe}' contains a control character");
         assert_eq!(refusal("/run/."), "path '/run/.' names a directory, not a socket");
         assert!(
             refusal(&format!("/{}", "x".repeat(4095)))
@@ -175,7 +197,7 @@ mod tests {
     #[test]
     fn a_socket_path_has_at_most_107_bytes() {
         let of = |length: usize| {
-            SocketPath::try_from(ComputePath::file(&format!("/{}", "x".repeat(length - 1))).unwrap())
+            SocketPath::try_from(ComputePath::file(&format!("/d/{}", "x".repeat(length - 3))).unwrap())
         };
         assert_eq!(of(107).unwrap().as_str().len(), 107);
         let refused = of(108).unwrap_err().to_string();

@@ -144,7 +144,8 @@ pub enum LaunchSecurity {
 pub enum VmiError {
     /// Not JSON, or a field has another type than KubeVirt gives it.
     #[error(
-        "VMI: {field} {problem} (line {line}, column {column}); KubeVirt sent a VMI that this sidecar cannot read: check that their versions fit"
+        "VMI: {} {problem} (line {line}, column {column}); KubeVirt sent a VMI that this sidecar cannot read: check that \
+         their versions fit", .field
     )]
     Unreadable {
         /// The path to the field, `.` for the whole.
@@ -156,6 +157,9 @@ pub enum VmiError {
         /// Column in the JSON text, from 1.
         column: usize,
     },
+    /// A part that every VMI has is missing.
+    #[error("VMI: {0} is missing; this is not the VirtualMachineInstance that KubeVirt sends")]
+    Missing(&'static str),
     /// A CPU quantity that multiqueue needs.
     #[error("VMI: spec.domain.resources.{field}: {value} is not a number of CPUs; correct it in the VM", value = crate::vhostuser::Quoted(.value))]
     BadCpuQuantity {
@@ -182,14 +186,54 @@ impl Vmi {
         self.networks.iter().find(|network| network.name == name)
     }
 
-    /// The distinct names of binding plugins that the interfaces use, in their order.
+    /// The distinct names of binding plugins that the interfaces use, in their order; absent interfaces use none.
     pub fn binding_names(&self) -> Vec<&str> {
         let mut names = Vec::new();
-        for name in self.interfaces.iter().filter_map(|interface| interface.binding.as_deref()) {
+        let present = self.interfaces.iter().filter(|interface| !interface.is_absent());
+        for name in present.filter_map(|interface| interface.binding.as_deref()) {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
         names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(interfaces: &str) -> Vec<String> {
+        let json = format!(r#"{{"spec":{{"domain":{{"devices":{{"interfaces":[{interfaces}]}}}}}}}}"#);
+        let vmi = Vmi::parse(json.as_bytes()).unwrap();
+        vmi.binding_names().into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn absent_interfaces_use_no_binding() {
+        let a = r#"{"name":"1","binding":{"name":"a"}},{"name":"2","binding":{"name":"a"}}"#;
+        let b = r#"{"name":"3","binding":{"name":"b"},"state":"absent"}"#;
+        assert_eq!(names(&[a, b, r#"{"name":"4","masquerade":{}}"#].join(",")), ["a"]);
+        assert_eq!(names(&[b, &b.replace("absent", "down"), a].join(",")), ["b", "a"]);
+    }
+
+    #[test]
+    fn what_is_no_vmi_is_refused_without_its_content() {
+        let refusal = |json: &str| Vmi::parse(json.as_bytes()).unwrap_err().to_string();
+        let reader = "KubeVirt sent a VMI that this sidecar cannot read: check that their versions fit";
+        for (json, problem) in [
+            ("", "the text ends too early (line 1, column 0)"),
+            ("{\"spec\":", "the text ends too early (line 1, column 8)"),
+            ("secret", "the text is not JSON (line 1, column 1)"),
+            ("\"secret\"", "the text is not a JSON object (line 1, column 8)"),
+            ("{\"spec\":7}", "spec is not of the type KubeVirt gives it (line 1, column 9)"),
+            ("{} secret", "the text is not JSON (line 1, column 4)"),
+        ] {
+            assert_eq!(refusal(json), format!("VMI: {problem}; {reader}"));
+        }
+        let other = "this is not the VirtualMachineInstance that KubeVirt sends";
+        assert_eq!(refusal("{}"), format!("VMI: spec is missing; {other}"));
+        assert_eq!(refusal("[null,null,null]"), format!("VMI: spec is missing; {other}"));
+        assert_eq!(refusal("{\"spec\":{}}"), format!("VMI: spec.domain is missing; {other}"));
     }
 }

@@ -19,7 +19,8 @@ struct Metadata {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
+    /// Values of any type: what is no string is none of ours, and its key must not get into a message.
+    annotations: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -144,7 +145,11 @@ pub(super) fn parse(json: &[u8]) -> Result<Vmi, VmiError> {
     let object: Object = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| unreadable(error.path().to_string(), error.inner()))?;
     deserializer.end().map_err(|error| unreadable(".".to_owned(), &error))?;
-    Ok(object.into())
+    match &object.spec {
+        None => Err(VmiError::Missing("spec")),
+        Some(Spec { domain: None, .. }) => Err(VmiError::Missing("spec.domain")),
+        Some(_) => Ok(object.into()),
+    }
 }
 
 /// serde's own text is left out: it repeats values.
@@ -172,11 +177,7 @@ impl From<Object> for Vmi {
                 name: name.unwrap_or_default(),
                 uid: uid.unwrap_or_default(),
             },
-            annotations: annotations
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|(k, v)| Some((k, v?)))
-                .collect(),
+            annotations: annotations.unwrap_or_default().into_iter().filter_map(text_value).collect(),
             architecture: set(architecture),
             interfaces: devices.interfaces.unwrap_or_default().into_iter().map(Into::into).collect(),
             networks: networks
@@ -193,6 +194,13 @@ impl From<Object> for Vmi {
                 .is_some_and(|state| state.completed != Some(true)),
             cpu: cpu_of(cpu.unwrap_or_default(), resources.unwrap_or_default()),
         }
+    }
+}
+
+fn text_value((key, value): (String, serde_json::Value)) -> Option<(String, String)> {
+    match value {
+        serde_json::Value::String(text) => Some((key, text)),
+        _ => None,
     }
 }
 
