@@ -1,0 +1,28 @@
+#!/bin/sh
+# compute.sh POD_DIR DEVICE_DIR=NAME...: the compute container. PID 1 of its own mount, network and PID namespaces.
+# It sees the whole hook volume, and of the node's vhost-user directories only those that this pod was given.
+set -eu
+pod=$1
+shift
+
+mkdir -p /run/kubevirt-hooks /run/kubevirt-private /run/vhostuser
+mount --bind "$pod/hooks" /run/kubevirt-hooks
+mount --bind "$pod/private" /run/kubevirt-private
+mount -t tmpfs -o mode=755 tmpfs /mnt
+for device in "$@"; do
+  mkdir "/mnt/${device#*=}"
+  mount --bind "${device%=*}" "/mnt/${device#*=}"
+done
+mount --rbind /mnt /run/vhostuser
+# virt-launcher's image has no ovs-vsctl; where libvirt finds one it asks it about every vhost-user NIC.
+touch /mnt/not-executable
+mount --bind /mnt/not-executable "$(command -v ovs-vsctl)"
+mkdir "$pod/huge"
+mount -t hugetlbfs -o pagesize=2M,uid=107,gid=107,mode=770 none "$pod/huge"
+
+ip link set lo up
+# Not exec: this shell stays to reap the QEMUs that libvirt leaves behind, as virt-launcher's monitor does.
+setpriv --reuid 107 --regid 107 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
+  env -i PATH="$PATH" LANG=C HOME="$pod" XDG_RUNTIME_DIR="$pod/run" XDG_CONFIG_HOME="$pod/config" XDG_CACHE_HOME="$pod/cache" \
+  libvirtd -f "$pod/config/libvirt/libvirtd.conf" &
+wait

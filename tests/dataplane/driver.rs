@@ -1,0 +1,50 @@
+//! The proof on a real dataplane: libvirt, QEMU and OVS with its DPDK datapath as Debian ships them, and the sidecar
+//! binary as it is built. Nothing is imitated but virt-launcher (`tests/launcher`) and the cluster's plugins, which here
+//! are a few lines that make a directory and a switch port.
+//!
+//! ```text
+//! machine   outside: checks the machine, lends hugepages, makes namespaces, looks for what was left behind
+//! enter.sh  the way in: a root folder with everything installed, a new /run
+//! inside    inside: runs the cases one after the other and reports
+//! node      the switch and two peers that every case uses
+//! pod       compute.sh and sidecar.sh: the two containers of a virt-launcher pod
+//! boot      what virt-launcher asks of the hook and of libvirt
+//! cases/    the tests
+//! ```
+//!
+//! Run as root: `tests/dataplane/setup.sh && cargo test --test dataplane [-- NAME...]`. See docs/dataplane.md.
+#![allow(unreachable_pub)]
+
+mod bare_qemu;
+mod boot;
+mod cases;
+mod device;
+mod domain;
+mod guest;
+mod inside;
+mod libvirt;
+mod logs;
+mod machine;
+mod network;
+mod node;
+mod pod;
+mod probe;
+mod process;
+mod switch;
+mod vm;
+mod wait;
+
+#[path = "../launcher/mod.rs"]
+mod launcher;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|argument| argument == "--inside") {
+        arguments.remove(0);
+        return inside::run(&arguments);
+    }
+    arguments.retain(|argument| !argument.starts_with('-'));
+    machine::run(&arguments)
+}
