@@ -22,7 +22,9 @@ pub struct Logging {
 
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start(logging: Logging) {
+    // Without internal errors: they go to standard error too, and where nobody reads that they would panic.
     let subscriber = tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_max_level(logging.level);

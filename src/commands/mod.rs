@@ -4,7 +4,10 @@ mod manifest;
 mod render;
 mod serve;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use crate::cli::{Cli, Command};
 
@@ -28,6 +31,11 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("{message}");
+    complain(message);
     ExitCode::from(code)
+}
+
+/// Not `eprintln!`, which panics where nobody reads standard error.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
 }

@@ -9,7 +9,7 @@ use std::{
 
 use similar::TextDiff;
 
-use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, fail, manifest};
+use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, complain, fail, manifest};
 use crate::{
     attachment::Problem,
     cli::RenderArgs,
@@ -35,7 +35,7 @@ pub(super) fn run(args: RenderArgs) -> ExitCode {
     if let (Some(name), None) =
         (args.nics.container_name.as_deref().filter(|name| !name.is_empty()), args.nics.container())
     {
-        eprintln!("warning: {}: {STRANGE_CONTAINER_NAME}", Quoted(name));
+        complain(&format!("warning: {}: {STRANGE_CONTAINER_NAME}", Quoted(name)));
     }
     match render(&args, &nics) {
         Ok(output) => print(&output),
@@ -66,7 +66,7 @@ fn render(args: &RenderArgs, nics: &NicConfig) -> Result<Vec<u8>, Failure> {
     let resolved = resolve(&prepared, args)?;
     let defined = prepared.define(&resolved.own, &resolved.others, nics).map_err(refused)?;
     for note in notes(&defined.plan, &resolved) {
-        eprintln!("warning: {note}");
+        complain(&format!("warning: {note}"));
     }
     if args.diff {
         Ok(diff(&String::from_utf8_lossy(&domain), &defined.xml, &defined.plan, nics).into_bytes())
