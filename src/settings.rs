@@ -61,7 +61,7 @@ pub enum SettingError {
         takes: &'static str,
     },
     /// The interface behind the dot is not one that a setting could be for.
-    #[error("annotation {}: the VM has no interface {} that uses a network binding plugin", Quoted(.annotation), Quoted(.interface))]
+    #[error("annotation {}: the VM has no interface {} that uses a network binding plugin: correct the annotation or its interface in the VM", Quoted(.annotation), Quoted(.interface))]
     NoSuchInterface {
         /// The annotation's key.
         annotation: String,
@@ -252,7 +252,7 @@ mod tests {
                 read(&format!(r#""vhostuser.network/mtu.{interface}":"9000""#)).unwrap_err(),
                 format!(
                     "annotation 'vhostuser.network/mtu.{interface}': the VM has no interface '{interface}' that uses a \
-                     network binding plugin"
+                     network binding plugin: correct the annotation or its interface in the VM"
                 )
             );
         }

@@ -4,8 +4,6 @@
 //! interface MTU on '(null)'", libvirt 9.0 and 11.3). A `<qemu:override>` of `host_mtu` on the NIC's alias does what
 //! is meant, on both sides of a migration.
 
-use std::ops::Range;
-
 use super::{Domain, append_children, document::Node, fragment, nic::Nic, splice::Edit};
 
 /// libvirt's namespace for QEMU-specific parts of a domain.
@@ -75,9 +73,7 @@ impl<'d> Overrides<'d> {
 }
 
 fn qemu_children<'d>(node: Node<'d>, local: &'static str) -> impl Iterator<Item = Node<'d>> {
-    node.children().filter(move |child| {
-        child.name().ends_with(local) && child.local_name_in(QEMU_NAMESPACE) == Some(local)
-    })
+    node.children().filter(move |child| is_part(*child, local))
 }
 
 /// The prefix of an element with its colon; empty for the default namespace.
@@ -115,7 +111,7 @@ fn add_devices(
     removed: &[Node<'_>],
 ) -> Vec<Edit> {
     let of = |prefix: &str| devices.iter().map(|(alias, mtu)| device(prefix, alias, mtu)).collect::<Vec<_>>();
-    let survivor = existing.0.iter().find(|node| !disappears(**node, removed));
+    let survivor = existing.0.iter().find(|node| !override_goes(**node, removed));
     if let Some(existing) = survivor {
         return vec![append_children(*existing, &of(prefix(*existing)))];
     }
@@ -147,37 +143,52 @@ fn free_prefix(root: Node<'_>) -> String {
 
 /// Removes properties, and with them each frontend, device and override that has nothing else inside.
 fn removals(existing: &Overrides<'_>, removed: &[Node<'_>]) -> Vec<Edit> {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut ranges = Vec::new();
     for node in &existing.0 {
-        collect_removals(*node, removed, &mut ranges);
+        if override_goes(*node, removed) {
+            ranges.push(node.range());
+            continue;
+        }
+        for device in qemu_children(*node, "device") {
+            if device_goes(device, removed) {
+                ranges.push(device.range());
+                continue;
+            }
+            for frontend in qemu_children(device, "frontend") {
+                if frontend_goes(frontend, removed) {
+                    ranges.push(frontend.range());
+                    continue;
+                }
+                ranges
+                    .extend(frontend.children().filter(|child| is_removed(*child, removed)).map(Node::range));
+            }
+        }
     }
     ranges.into_iter().map(Edit::remove).collect()
 }
 
-// At most four levels deep: override, device, frontend, property.
-fn collect_removals(node: Node<'_>, removed: &[Node<'_>], ranges: &mut Vec<Range<usize>>) {
-    if disappears(node, removed) {
-        ranges.push(node.range());
-    } else if is_override_part(node) {
-        for child in node.children() {
-            collect_removals(child, removed, ranges);
-        }
-    }
+fn override_goes(node: Node<'_>, removed: &[Node<'_>]) -> bool {
+    loses_all(node, |child| is_part(child, "device") && device_goes(child, removed))
 }
 
-fn disappears(node: Node<'_>, removed: &[Node<'_>]) -> bool {
-    if removed.iter().any(|gone| gone.is_same(node)) {
-        return true;
-    }
-    let mut children = node.children().peekable();
-    is_override_part(node)
-        && !node.has_text()
-        && children.peek().is_some()
-        && children.all(|child| disappears(child, removed))
+fn device_goes(node: Node<'_>, removed: &[Node<'_>]) -> bool {
+    loses_all(node, |child| is_part(child, "frontend") && frontend_goes(child, removed))
 }
 
-fn is_override_part(node: Node<'_>) -> bool {
-    matches!(node.local_name_in(QEMU_NAMESPACE), Some("override" | "device" | "frontend"))
+fn frontend_goes(node: Node<'_>, removed: &[Node<'_>]) -> bool {
+    loses_all(node, |child| is_removed(child, removed))
+}
+
+fn loses_all(node: Node<'_>, child_goes: impl Fn(Node<'_>) -> bool) -> bool {
+    !node.has_text() && node.children().next().is_some() && node.children().all(child_goes)
+}
+
+fn is_removed(node: Node<'_>, removed: &[Node<'_>]) -> bool {
+    removed.iter().any(|gone| gone.is_same(node))
+}
+
+fn is_part(node: Node<'_>, local: &str) -> bool {
+    node.name().ends_with(local) && node.local_name_in(QEMU_NAMESPACE) == Some(local)
 }
 
 /// What the answer's check asks: does QEMU get exactly this MTU for the NIC?

@@ -216,14 +216,7 @@ impl<'a> Scan<'a> {
         if start != 0 {
             return Err(self.fail(start, "an XML declaration that is not at the beginning"));
         }
-        // quick-xml looks for what it needs and takes anything around it.
-        let raw = BytesStart::from_content(&**declaration, "xml".len());
-        let names: Vec<_> =
-            raw.attributes().map(|attribute| attribute.map_or("", |found| found.key.0)).collect();
-        let known = ["version", "encoding", "standalone"];
-        let in_order =
-            names.iter().zip(known.iter().filter(|name| names.contains(name))).all(|(a, b)| a == b);
-        if !in_order || names.iter().any(|name| !known.contains(name)) {
+        if !is_well_formed_declaration(declaration) {
             return Err(self.fail(start, "a broken XML declaration"));
         }
         if !matches!(declaration.xml_version(), Ok(XmlVersion::Explicit1_0)) {
@@ -281,6 +274,23 @@ fn check_characters(text: &str) -> Result<(), XmlError> {
         Some((position, _)) => Err(fail(text.as_bytes(), position, "a character that XML does not allow")),
         None => Ok(()),
     }
+}
+
+/// quick-xml looks for what it needs in a declaration and takes anything around it.
+fn is_well_formed_declaration(declaration: &BytesDecl<'_>) -> bool {
+    let raw = BytesStart::from_content(&**declaration, "xml".len());
+    let mut known = ["version", "encoding", "standalone"].iter();
+    let in_order = raw.attributes().all(|attribute| {
+        attribute.is_ok_and(|found| {
+            let before = found.key.0.as_ptr().addr().wrapping_sub(declaration.as_ptr().addr());
+            let spaced =
+                declaration.as_bytes().get(before.wrapping_sub(1)).is_some_and(u8::is_ascii_whitespace);
+            spaced && known.any(|name| *name == found.key.0)
+        })
+    });
+    let standalone =
+        declaration.standalone().is_none_or(|value| matches!(value.as_deref(), Ok("yes" | "no")));
+    in_order && standalone
 }
 
 /// A name with at most one colon between two names.
@@ -350,6 +360,8 @@ mod tests {
             ("<?xml version='1.0' encoding='latin1'?><a/>", "line 1: an encoding other than UTF-8"),
             ("<?xml version='1.0' <a/>encoding='UTF-8'?><a/>", "line 1: a broken XML declaration"),
             ("<?xml encoding='UTF-8' version='1.0'?><a/>", "line 1: a broken XML declaration"),
+            ("<?xml version='1.0'encoding='UTF-8'?><a/>", "line 1: a broken XML declaration"),
+            ("<?xml version='1.0' standalone='maybe'?><a/>", "line 1: a broken XML declaration"),
             ("<?xml version='1.0' en!coding='UTF-8'?><a/>", "line 1: a broken XML declaration"),
             ("<a xmlns:\u{d7}b='x'/>", "line 1: an element or attribute has a name that XML does not allow"),
             ("<a>\n&nbsp;</a>", "line 2: an unknown or broken entity"),

@@ -12,6 +12,9 @@ use crate::{
     vmi::{Interface, LaunchSecurity, NetworkSource, Vmi},
 };
 
+/// The largest ACPI index that QEMU starts with (`ONBOARD_INDEX_MAX` in `hw/acpi/pcihp.c`).
+const ACPI_INDEX_MAX: u32 = 16383;
+
 /// A NIC as far as the VMI tells; the attachment is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
@@ -247,12 +250,12 @@ fn boot_order(interface: &Interface, network: &NetworkName) -> Result<Option<Non
 
 fn acpi_index(interface: &Interface, network: &NetworkName) -> Result<Option<NonZeroU32>, PlanError> {
     match u32::try_from(interface.acpi_index) {
-        Ok(index) => Ok(NonZeroU32::new(index)),
-        Err(_) => Err(PlanError::Range {
+        Ok(index @ 0..=ACPI_INDEX_MAX) => Ok(NonZeroU32::new(index)),
+        _ => Err(PlanError::Range {
             network: network.clone(),
             field: "acpiIndex",
             value: interface.acpi_index.into(),
-            range: "1 to 4294967295",
+            range: "1 to 16383",
         }),
     }
 }

@@ -97,9 +97,11 @@ impl Case {
         if self.folder.join("expected.links").exists() {
             fs::write(self.folder.join("expected.links"), sidecar.links()).unwrap();
         }
-        let warnings = self.render().stderr;
-        if file == "expected.xml" && !warnings.is_empty() {
-            fs::write(self.folder.join("expected.warnings"), warnings).unwrap();
+        let warnings = self.folder.join("expected.warnings");
+        let _ = fs::remove_file(&warnings);
+        match self.render().stderr {
+            said if file == "expected.xml" && !said.is_empty() => fs::write(warnings, said).unwrap(),
+            _ => {}
         }
         Ok(())
     }
@@ -166,7 +168,8 @@ impl Case {
         same("the hook", expected, &answer)?;
         same("the hook on its own answer", expected, &self.answer(sidecar, expected).await?)?;
         let repaired = self.answer(sidecar, &reduce(expected)).await?;
-        for part in own_parts(expected) {
+        let given = String::from_utf8_lossy(&self.domain);
+        for part in own_parts(expected).filter(|part| !given.contains(part)) {
             if !repaired.contains(part) {
                 return Err(format!("not repaired in KubeVirt's reduced copy: {part}"));
             }
@@ -188,7 +191,7 @@ impl Case {
     }
 }
 
-/// What only this sidecar writes: its NICs, but for an address in them, and their MTUs.
+/// What this sidecar writes: its NICs, but for an address in them, and MTUs.
 fn own_parts(answer: &str) -> impl Iterator<Item = &str> {
     let nics = answer.match_indices(r#"<interface type="vhostuser"><source type="unix" "#).map(|(at, _)| {
         let end = ["<address", "<alias"].iter().filter_map(|stop| answer[at..].find(stop)).min();
