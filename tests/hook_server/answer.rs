@@ -5,10 +5,8 @@ use roxmltree::{Document, Node};
 use crate::DOMAIN;
 
 /// The links, by name and target.
-pub const LINKS: [(&str, &str); 2] = [
-    ("pod0234249e469", "/var/run/vhost-user/54ed0871"),
-    ("pod34040c6f57d", "/var/run/vhost-user/d331da48"),
-];
+pub const LINKS: [(&str, &str); 2] =
+    [("pod0234249e469", "/var/run/vhost-user/54ed0871"), ("pod34040c6f57d", "/var/run/vhost-user/d331da48")];
 
 const MEMORY: &str = r#"<memoryBacking><source type="memfd"/><access mode="shared"/></memoryBacking>"#;
 
@@ -56,8 +54,10 @@ pub fn nics(xml: &str) -> Vec<String> {
 /// Our two NICs' PCI addresses, as far as they have one.
 pub fn addresses(xml: &str) -> Vec<Option<String>> {
     let document = Document::parse(xml).unwrap();
-    let address = |nic: &Node<'_, '_>| nic.children().find(|node| node.has_tag_name("address"));
-    own(&document).iter().map(|nic| address(nic).map(|node| text(node, true))).collect()
+    own(&document)
+        .iter()
+        .map(|nic| nic.children().find(|node| node.has_tag_name("address")).map(|node| text(node, true)))
+        .collect()
 }
 
 /// The MTU override as another parser reads it.

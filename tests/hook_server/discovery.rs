@@ -39,7 +39,7 @@ async fn every_release_finds_it_and_reads_the_same_info() {
             assert_eq!(found[0].version, "v1alpha3");
             assert_eq!(found[0].info, our_info(), "{release:?}");
             if release.layout() == Layout::PerSidecar {
-                assert_eq!(found[0].socket, pod.volume().join("hook-sidecar-0/vhostuser-hook-sidecar-0.sock"));
+                assert_eq!(found[0].socket, pod.socket());
             }
         }
     })
@@ -52,7 +52,7 @@ async fn info_succeeds_from_the_moment_the_socket_can_be_seen() {
     limited(async {
         for round in 0..40 {
             let pod = Pod::new();
-            let socket = pod.volume().join("hook-sidecar-0/vhostuser-hook-sidecar-0.sock");
+            let socket = pod.socket();
             let mut sidecar = pod.sidecar().spawn();
             while UnixStream::connect(&socket).is_err() {
                 assert!(sidecar.runs(), "{}", sidecar.stderr());

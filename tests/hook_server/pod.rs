@@ -65,6 +65,11 @@ impl Pod {
         self.root.path().join("hooks")
     }
 
+    /// The first sidecar's socket; in the flat layout it is named at random.
+    pub fn socket(&self) -> PathBuf {
+        self.volume().join("hook-sidecar-0/vhostuser-hook-sidecar-0.sock")
+    }
+
     /// The part of it that sidecar `number` sees, made as kubelet does.
     pub fn hook_dir(&self, number: usize) -> PathBuf {
         let dir = match self.layout {
@@ -140,7 +145,7 @@ impl Launch<'_> {
     }
 
     /// Runs as KubeVirt's user, who owns the hook directory. Only root can do so; others stay who they are.
-    pub fn as_kubevirts_user(mut self) -> Self {
+    pub fn with_kubevirts_user(mut self) -> Self {
         if is_root() {
             chown(&self.hook_dir, Some(USER), Some(USER)).unwrap();
             self.user = Some(USER);
@@ -150,6 +155,17 @@ impl Launch<'_> {
 
     /// Starts it, whatever comes of it.
     pub fn spawn(self) -> Sidecar {
+        let (command, log) = self.command();
+        Sidecar::spawn(command, log)
+    }
+
+    /// Starts it with a standard error that nobody reads any more.
+    pub fn spawn_unheard(self) -> Sidecar {
+        let (command, log) = self.command();
+        Sidecar::spawn_unheard(command, log)
+    }
+
+    fn command(self) -> (Command, PathBuf) {
         let count = self.pod.started.fetch_add(1, Ordering::Relaxed);
         let log = self.pod.root.path().join(format!("stderr-{count}"));
         let mut command = match self.user {
@@ -169,7 +185,7 @@ impl Launch<'_> {
         command.arg("--network-info").arg(self.pod.network_info());
         command.arg("--dra-dir").arg(self.pod.dra());
         command.args(&self.flags);
-        Sidecar::spawn(command, log)
+        (command, log)
     }
 
     /// Starts it and waits until it serves.
@@ -184,7 +200,7 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Who a sidecar started by [`Launch::as_kubevirts_user`] is.
+/// Who a sidecar started by [`Launch::with_kubevirts_user`] is.
 pub fn kubevirts_user() -> u32 {
     if is_root() { USER } else { rustix::process::geteuid().as_raw() }
 }

@@ -49,6 +49,18 @@ pub struct Sidecar {
 impl Sidecar {
     pub fn spawn(mut command: Command, log: PathBuf) -> Self {
         let stderr = File::create(&log).unwrap();
+        Self::spawn_onto(&mut command, stderr.into(), log)
+    }
+
+    /// With a standard error that nobody reads any more: every write fails.
+    pub fn spawn_unheard(mut command: Command, log: PathBuf) -> Self {
+        File::create(&log).unwrap();
+        let mut sidecar = Self::spawn_onto(&mut command, Stdio::piped(), log);
+        drop(sidecar.child.stderr.take());
+        sidecar
+    }
+
+    fn spawn_onto(command: &mut Command, stderr: Stdio, log: PathBuf) -> Self {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

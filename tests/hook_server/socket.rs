@@ -97,7 +97,7 @@ async fn the_hook_directory_must_be_there() {
 async fn the_hook_directory_must_be_writable() {
     limited(async {
         let pod = Pod::new();
-        let launch = pod.sidecar().as_kubevirts_user();
+        let launch = pod.sidecar().with_kubevirts_user();
         fs::set_permissions(pod.hook_dir(0), fs::Permissions::from_mode(0o555)).unwrap();
         assert_eq!(
             refusal(launch).await,
