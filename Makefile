@@ -41,7 +41,7 @@ build: ## The sidecar as one static binary
 	@ls -l $(BINARY)
 
 bench: build ## Measure speed, memory and size
-	cargo bench --locked
+	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked
 
 clean: ## Remove what was built
 	cargo clean
