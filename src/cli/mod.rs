@@ -1,4 +1,4 @@
-//! Flags and environment, raw: every value is a text. [`checked`] turns them into configuration, telling all that is
+//! Flags and environment, raw: every value is a text. A private part turns them into configuration, telling all that is
 //! wrong in one message. The only part, with [`crate::commands`], that knows `clap`.
 
 mod checked;
@@ -104,7 +104,7 @@ pub struct NicArgs {
     /// The directory for hook sockets and links, as this container sees it
     #[arg(long, value_name = "DIR", env = "VHOSTUSER_HOOK_DIR", default_value = "/var/run/kubevirt-hooks")]
     pub hook_dir: OsString,
-    /// The root of the same volume as the compute container sees it; '/<container name>', else '/hook-sidecar-0', is appended
+    /// The root of the same volume as the compute container sees it; '/CONTAINER_NAME', else '/hook-sidecar-0', is appended
     #[arg(
         long,
         value_name = "DIR",
@@ -115,7 +115,7 @@ pub struct NicArgs {
     /// The name this binding is registered under; without it 'vhostuser', else the VM's only binding
     #[arg(long, value_name = "NAME", env = "NETWORK_BINDING_PLUGIN_NAME")]
     pub binding_name: Option<String>,
-    /// This container's name, 'hook-sidecar-<N>' (KubeVirt 1.6 and later set it)
+    /// This container's name, 'hook-sidecar-N' (KubeVirt 1.6 and later set it)
     #[arg(long, value_name = "NAME", env = "CONTAINER_NAME")]
     pub container_name: Option<String>,
     /// Descriptors in each receive ring: 256, 512 or 1024
@@ -130,7 +130,7 @@ pub struct NicArgs {
     /// Whole seconds between QEMU's attempts to connect, in client mode
     #[arg(long, value_name = "SECONDS", env = "VHOSTUSER_RECONNECT_TIMEOUT", default_value = "1")]
     pub reconnect_timeout: String,
-    /// Name each NIC after its pod interface (<target dev>); libvirt then logs two errors at each statistics poll
+    /// Name each NIC after its pod interface (libvirt's target dev); libvirt then logs two errors at each statistics poll
     #[arg(long, value_name = "BOOL", env = "VHOSTUSER_TARGET_DEV", num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true")]
     pub target_dev: String,

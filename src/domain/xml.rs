@@ -261,7 +261,7 @@ fn explain(error: &Error) -> &'static str {
     }
 }
 
-/// The characters of XML 1.0, production [2].
+/// The characters of XML 1.0, production 2.
 fn is_xml_char(c: char) -> bool {
     !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
 }
@@ -306,7 +306,7 @@ fn is_name(name: &str) -> bool {
     chars.next().is_some_and(is_name_start) && chars.all(|c| is_name_start(c) || is_later_name_char(c))
 }
 
-/// Production [4] of XML 1.0 without the colon.
+/// Production 4 of XML 1.0 without the colon.
 fn is_name_start(c: char) -> bool {
     matches!(c, 'A'..='Z' | 'a'..='z' | '_' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
         | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
@@ -314,7 +314,7 @@ fn is_name_start(c: char) -> bool {
         | '\u{10000}'..='\u{effff}')
 }
 
-/// What production [4a] adds.
+/// What production 4a adds.
 fn is_later_name_char(c: char) -> bool {
     matches!(c, '0'..='9' | '-' | '.' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
 }
