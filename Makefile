@@ -10,6 +10,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt-launcher asks for them
+	@cargo build --quiet
 	@cargo run --quiet --example demo
 
 test: check unit deny fuzz dataplane ## Pass every test (root; a quarter of an hour on two cores)
@@ -41,7 +42,7 @@ build: ## The sidecar as one static binary
 	@ls -l $(BINARY)
 
 bench: build ## Measure speed, memory and size
-	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked
+	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook
 
 clean: ## Remove what was built
 	cargo clean

@@ -10,7 +10,7 @@ use crate::{
     downwardapi::{self, NetworkInfo, Others},
     dra,
     plan::{Attachments, Note, Wish},
-    vhostuser::NetworkName,
+    vhostuser::{NetworkName, Quoted},
     vmi::{Claim, NetworkSource, Vmi},
 };
 
@@ -30,17 +30,28 @@ pub struct Resolved {
 
 impl Resolved {
     /// This and what was found later; the first word about a network stands.
+    ///
+    /// What an earlier call of a boot has answered with must not be refused in a later one, so a network of others that
+    /// comes late with a socket of ours is left out.
     pub fn joined(mut self, later: Self) -> Self {
+        let known: Vec<_> = self.own.values().cloned().collect();
         for (network, attachment) in later.own {
             self.others.remove(&network);
             self.own.entry(network).or_insert(attachment);
         }
-        for (network, attachment) in later.others {
-            if !self.own.contains_key(&network) {
-                self.others.entry(network).or_insert(attachment);
-            }
-        }
         self.notes = later.notes;
+        for (network, attachment) in later.others {
+            if self.own.contains_key(&network) {
+                continue;
+            }
+            if known.iter().any(|own| own.socket == attachment.socket) {
+                let reason =
+                    format!("its socket {} is that of a NIC of ours", Quoted(attachment.socket.as_str()));
+                self.notes.push(Note::OtherSkipped { network: network.to_string(), reason });
+                continue;
+            }
+            self.others.entry(network).or_insert(attachment);
+        }
         self
     }
 }

@@ -14,9 +14,6 @@ use super::{
     sidecar::{Pod, binary},
 };
 
-/// Bytes of a domain of an ordinary VM.
-const DOMAIN: usize = 8 << 10;
-
 /// Linux counts processor time in these for everybody, whatever its own clock is.
 const TICKS_IN_A_SECOND: u32 = 100;
 
@@ -40,12 +37,19 @@ impl<'r> Sidecar<'r> {
     }
 
     /// Calls of `OnDefineDomain`, each on a new connection.
-    pub fn calls(&self, count: usize) {
-        let (client, domain) = (self.pod.client(), inputs::domain(DOMAIN));
+    pub fn calls(&self, count: u32, domain: &str) {
+        let client = self.pod.client();
         for _ in 0..count {
-            let answer = self.runtime.block_on(client.on_define_domain(domain.as_str(), inputs::VMI));
+            let answer = self.runtime.block_on(client.on_define_domain(domain, inputs::VMI));
             assert!(answer.unwrap().contains("ua-dpdk1"));
         }
+    }
+
+    /// What each of so many calls costs the sidecar, the kernel's work on its behalf included.
+    pub fn processor_time_of_calls(&self, count: u32, domain: &str) -> Duration {
+        let before = self.processor_time();
+        self.calls(count, domain);
+        (self.processor_time() - before) / count
     }
 
     /// Bytes of resident memory, shared pages included.
@@ -55,8 +59,7 @@ impl<'r> Sidecar<'r> {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// Processor time so far, the kernel's on its behalf included.
-    pub fn processor_time(&self) -> Duration {
+    fn processor_time(&self) -> Duration {
         let stat = self.read("stat");
         // The program's name, in parentheses, may have spaces in it.
         let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();

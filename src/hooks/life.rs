@@ -104,7 +104,7 @@ impl Life {
                 }
                 () = signals.next() => received += 1,
                 _ = look.tick() => {
-                    if watch.observe(&table.read()) {
+                    if table.read().is_some_and(|table| watch.observe(&table)) {
                         return Ended::LauncherGone;
                     }
                     continue;
@@ -114,7 +114,9 @@ impl Life {
                 return Ended::SecondSignal;
             }
             // The table may have changed since the last tick.
-            watch.glance(&table.read());
+            if let Some(table) = table.read() {
+                watch.glance(&table);
+            }
             if !watch.seen() && !self.called.load(Ordering::Relaxed) {
                 return Ended::NothingToServe;
             }
@@ -130,15 +132,15 @@ struct SocketTable {
 }
 
 impl SocketTable {
-    /// Empty if it cannot be read, which is told once.
-    fn read(&mut self) -> String {
+    /// Nothing if it cannot be read, which is told once and is no sign that anybody is gone.
+    fn read(&mut self) -> Option<String> {
         match std::fs::read(SOCKET_TABLE) {
-            Ok(table) => String::from_utf8_lossy(&table).into_owned(),
+            Ok(table) => Some(String::from_utf8_lossy(&table).into_owned()),
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
                     warn!(%error, "cannot read {SOCKET_TABLE}: a launcher that goes without a Shutdown is not noticed");
                 }
-                String::new()
+                None
             }
         }
     }

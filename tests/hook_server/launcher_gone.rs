@@ -100,6 +100,29 @@ async fn any_of_its_sockets_stands_for_the_launcher() {
     .await;
 }
 
+/// What cannot be read says neither that the launcher is there nor that it has gone.
+#[tokio::test]
+async fn a_table_that_cannot_be_read_ends_nothing() {
+    if !in_own_network("launcher_gone::a_table_that_cannot_be_read_ends_nothing").await {
+        return;
+    }
+    limited(async {
+        let pod = Pod::new();
+        let launcher = appear(&pod, "launcher-sock");
+        let mut sidecar = pod.sidecar().start().await;
+        sleep(SEEN).await;
+        sidecar.may_open(false);
+        sleep(NOTICED).await;
+        assert!(sidecar.runs(), "{}", sidecar.stderr());
+        sidecar.may_open(true);
+        sleep(SEEN).await;
+        sidecar.client().info().await.unwrap();
+        drop(launcher);
+        assert_notices(&mut sidecar, Instant::now()).await;
+    })
+    .await;
+}
+
 /// SIGTERM means the end only where there is no VM; a launcher means that there may be one.
 #[tokio::test]
 async fn sigterm_before_the_first_call_leaves_a_launcher_its_sidecar() {

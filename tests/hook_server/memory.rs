@@ -36,8 +36,35 @@ async fn a_boot_keeps_what_its_first_call_has_found() {
             pod.write_network_info(content);
             assert_eq!(call().await, answer::to_domain());
         }
+        fs::remove_file(pod.network_info()).unwrap();
+        fs::create_dir(pod.network_info()).unwrap();
+        assert_eq!(call().await, answer::to_domain());
         for (name, target) in answer::LINKS {
             assert_eq!(fs::read_link(pod.links().join(name)).unwrap().to_str(), Some(target));
+        }
+    })
+    .await;
+}
+
+/// A later call links what has been listed meanwhile, but refuses nothing for its sake.
+#[tokio::test]
+async fn a_boot_is_not_refused_for_what_comes_after_its_first_call() {
+    limited(async {
+        let pod = Pod::with_network_info(Layout::PerSidecar);
+        let sidecar = pod.sidecar().start().await;
+        let other = r#""interfaces": [{"name": "other", "binding": {"name": "another"}},"#;
+        let vmi = VMI.replacen(r#""interfaces": ["#, other, 1).replacen(
+            r#""networks": ["#,
+            r#""networks": [{"name": "other", "multus": {"networkName": "ns1/other"}},"#,
+            1,
+        );
+        let first = sidecar.client().on_define_domain(DOMAIN, vmi.clone()).await.unwrap();
+        for path in ["/var/run/vhost-user/54ed0871/vhost.sock", "../x"] {
+            let late = format!(
+                r#"{{"interfaces": [{{"network":"other","deviceInfo":{{"type":"vhost-user","vhost-user":{{"path":"{path}"}}}}}}, "#
+            );
+            pod.write_network_info(&NETWORK_INFO.replacen(r#"{"interfaces": ["#, &late, 1));
+            assert_eq!(sidecar.client().on_define_domain(DOMAIN, vmi.clone()).await.unwrap(), first);
         }
     })
     .await;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use tokio::{
     process::{Child, Command},
@@ -113,9 +113,19 @@ impl Sidecar {
         self.find_all(message).into_iter().next()
     }
 
+    fn pid(&self) -> Pid {
+        self.child.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).expect("it runs")
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().unwrap()));
-        kill_process(pid.expect("it runs"), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// From now on it cannot open anything, or it can again.
+    pub fn may_open(&self, open: bool) {
+        let ours = getrlimit(Resource::Nofile);
+        let current = if open { ours.current } else { Some(1) };
+        prlimit(Some(self.pid()), Resource::Nofile, Rlimit { current, maximum: ours.maximum }).unwrap();
     }
 
     pub fn runs(&mut self) -> bool {
