@@ -15,7 +15,7 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@cargo build --quiet
 	@cargo run --quiet --example demo
 
-test: check unit deny fuzz dataplane ## Pass every test (root; a quarter of an hour on two cores)
+test: check unit deny fuzz dataplane ## Pass every test (root; under twenty minutes on two fresh cores)
 
 check: ## Format, lints, documentation
 	cargo fmt --check
