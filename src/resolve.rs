@@ -14,7 +14,7 @@ use crate::{
     vmi::{Claim, NetworkSource, Vmi},
 };
 
-/// Time between two looks, in milliseconds. kubelet needs seconds, a test or a full node wants the first ones quick.
+/// Time between two looks. kubelet needs seconds; more than this would be felt where the file is there already.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Attachments of our networks, and of those of other sidecars that the same sources list.

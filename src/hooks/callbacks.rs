@@ -101,7 +101,7 @@ impl CallbackService {
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        // A panic while it was held cannot leave it half-written: every change is one call on a collection.
+        // A panic while it was held could at worst have lost an entry, never have left a wrong one.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
