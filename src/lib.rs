@@ -25,20 +25,27 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod atomic_file;
 pub mod attachment;
 pub mod cli;
+pub mod cni;
 pub mod commands;
 pub mod config;
 pub mod define;
+pub mod deviceinfo;
+pub mod deviceplugin;
 pub mod domain;
 pub mod downwardapi;
 pub mod dra;
+pub mod fields;
 pub mod hooks;
 pub mod logging;
+pub mod ovsdb;
 pub mod plan;
 mod random;
 pub mod resolve;
 pub mod settings;
+pub mod socketdir;
 mod source_file;
 pub mod symlink;
 pub mod vhostuser;

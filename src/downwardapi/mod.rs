@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::{
     attachment::{Attachment, NotReady, Problem, Refusal},
+    deviceinfo::DeviceInfo,
     source_file,
-    vhostuser::{ComputePath, NetworkName, SocketMode},
+    vhostuser::NetworkName,
 };
 
 const WRITER: &str = "the CNI or device plugin; KubeVirt copies it";
@@ -86,16 +87,10 @@ impl NetworkInfo {
             None | Some(Value::Null) => return Err(Refusal::NoDeviceInfo),
             Some(info) => info,
         };
-        let kind = text(info, "type", "deviceInfo.type")?;
-        if kind != "vhost-user" {
-            return Err(Refusal::NotVhostUser(kind.to_owned()));
-        }
-        let device = info.get("vhost-user").unwrap_or(&Value::Null);
-        let path = text(device, "path", "deviceInfo.vhost-user.path")?;
+        let device = DeviceInfo::of(info)?;
         Ok(Attachment {
-            socket: ComputePath::file(path)
-                .map_err(|error| Refusal::Path { field: "deviceInfo.vhost-user.path", error })?,
-            mode: mode(device)?,
+            socket: device.path,
+            mode: device.mode,
             mac: optional_text(entry, "mac")?,
             mtu: optional_number(entry, "mtu")?,
             file: self.file.clone(),
@@ -105,24 +100,6 @@ impl NetworkInfo {
 
 fn name_of(entry: &Value) -> Option<&str> {
     entry.get("network")?.as_str()
-}
-
-/// Server where nothing is said: the guest listens.
-fn mode(device: &Value) -> Result<SocketMode, Refusal> {
-    match device.get("mode") {
-        None | Some(Value::Null) => Ok(SocketMode::Server),
-        Some(Value::String(mode)) if mode.is_empty() => Ok(SocketMode::Server),
-        Some(Value::String(mode)) => mode.parse().map_err(Refusal::Mode),
-        Some(_) => Err(field("deviceInfo.vhost-user.mode", "is not a string")),
-    }
-}
-
-fn text<'v>(object: &'v Value, key: &str, place: &str) -> Result<&'v str, Refusal> {
-    match object.get(key) {
-        Some(Value::String(text)) => Ok(text),
-        None | Some(Value::Null) => Err(field(place, "is missing")),
-        Some(_) => Err(field(place, "is not a string")),
-    }
 }
 
 fn optional_text(entry: &Value, key: &str) -> Result<Option<String>, Refusal> {
@@ -147,6 +124,7 @@ fn field(place: &str, problem: &'static str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vhostuser::{ComputePath, SocketMode};
 
     fn attachment(entry: &str) -> Result<Option<Attachment>, String> {
         let json = format!(r#"{{"interfaces":[{{"network":"other"}},{entry}]}}"#);

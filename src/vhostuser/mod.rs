@@ -1,5 +1,7 @@
 //! The vocabulary: small values that cannot be wrong once they exist. A leaf: it knows no KubeVirt, no XML, no IO.
 
+mod device;
+mod host;
 mod mac;
 mod mode;
 mod mtu;
@@ -9,6 +11,8 @@ mod pci;
 mod queues;
 mod quoted;
 
+pub use device::{DeviceId, DeviceIdError, SOCKET_FILE};
+pub use host::HostDir;
 pub use mac::{MacAddr, MacError};
 pub use mode::{SocketMode, UnknownMode};
 pub use mtu::{Mtu, MtuError};

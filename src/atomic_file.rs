@@ -1,0 +1,64 @@
+//! Writing a small file whole or not at all.
+
+use std::{fs::File, io::Write};
+
+use rustix::{
+    fd::AsFd,
+    fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat},
+    io::Errno,
+};
+
+use crate::random;
+
+/// Temporary files begin with this; one that a killed process has left may be removed by whoever owns the directory.
+pub(crate) const TEMPORARY: &str = ".vhostuser-";
+
+/// Puts `bytes` into the file `name` of an open directory, by way of a temporary name: nobody reads half a file, and
+/// what stood there, be it a link, is replaced and not followed. `name` must be a plain file name.
+pub(crate) fn write(dir: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
+    let dir = dir.as_fd();
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (temporary, fd) = loop {
+        let temporary = format!("{TEMPORARY}{}", random::hex8()?);
+        match openat(dir, &temporary, flags, mode) {
+            Ok(fd) => break (temporary, fd),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let written = File::from(fd).write_all(bytes);
+    written.and_then(|()| Ok(renameat(dir, &temporary, dir, name)?)).inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = unlinkat(dir, &temporary, AtFlags::empty());
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn replaces_a_link_and_leaves_what_it_led_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim) = (dir.path().join("file"), dir.path().join("victim"));
+        fs::write(&victim, "kept").unwrap();
+        symlink(&victim, &path).unwrap();
+        let fd = File::open(dir.path()).unwrap();
+        write(&fd, "file", b"new", Mode::from_raw_mode(0o644)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
+    }
+
+    #[test]
+    fn leaves_nothing_when_it_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("file")).unwrap();
+        let fd = File::open(dir.path()).unwrap();
+        let error = write(&fd, "file", b"new", Mode::from_raw_mode(0o644)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

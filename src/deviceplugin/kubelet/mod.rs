@@ -1,0 +1,1 @@
+//! The kubelet: its device plugin API and its PodResources API.

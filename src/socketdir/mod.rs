@@ -1,0 +1,1 @@
+//! A device's socket directory, which its tenant may fill with anything.
