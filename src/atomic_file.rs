@@ -4,18 +4,24 @@ use std::{fs::File, io::Write};
 
 use rustix::{
     fd::AsFd,
-    fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat},
+    fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, unlinkat},
     io::Errno,
 };
 
-use crate::random;
+use crate::{random, socketdir::Owner};
 
 /// Temporary files begin with this; one that a killed process has left may be removed by whoever owns the directory.
 pub(crate) const TEMPORARY: &str = ".vhostuser-";
 
 /// Puts `bytes` into the file `name` of an open directory, by way of a temporary name: nobody reads half a file, and
 /// what stood there, be it a link, is replaced and not followed. `name` must be a plain file name.
-pub(crate) fn write(dir: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
+pub(crate) fn write(
+    dir: impl AsFd,
+    name: &str,
+    bytes: &[u8],
+    mode: Mode,
+    owner: Option<Owner>,
+) -> std::io::Result<()> {
     let dir = dir.as_fd();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (temporary, fd) = loop {
@@ -26,11 +32,20 @@ pub(crate) fn write(dir: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std
             Err(error) => return Err(error.into()),
         }
     };
-    let written = File::from(fd).write_all(bytes);
+    let written = fill(File::from(fd), bytes, mode, owner);
     written.and_then(|()| Ok(renameat(dir, &temporary, dir, name)?)).inspect_err(|_| {
         // The first error is the one to tell.
         let _ = unlinkat(dir, &temporary, AtFlags::empty());
     })
+}
+
+/// The mode is set once more, because creating a file obeys the umask.
+fn fill(mut file: File, bytes: &[u8], mode: Mode, owner: Option<Owner>) -> std::io::Result<()> {
+    if let Some(owner) = owner {
+        owner.apply(&file)?;
+    }
+    fchmod(&file, mode)?;
+    file.write_all(bytes)
 }
 
 #[cfg(test)]
@@ -46,7 +61,7 @@ mod tests {
         fs::write(&victim, "kept").unwrap();
         symlink(&victim, &path).unwrap();
         let fd = File::open(dir.path()).unwrap();
-        write(&fd, "file", b"new", Mode::from_raw_mode(0o644)).unwrap();
+        write(&fd, "file", b"new", Mode::from_raw_mode(0o644), None).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
@@ -57,7 +72,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("file")).unwrap();
         let fd = File::open(dir.path()).unwrap();
-        let error = write(&fd, "file", b"new", Mode::from_raw_mode(0o644)).unwrap_err();
+        let error = write(&fd, "file", b"new", Mode::from_raw_mode(0o644), None).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -1,0 +1,169 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const WHOLE: &str = "
+domain: vhostuser.network
+sockets:
+  hostRoot: /run/vhostuser
+  containerRoot: /run/vhu
+  owner: {uid: 1000, gid: 1001}
+  mode: \"0750\"
+  switchUser: 998
+  selinuxLabel: system_u:object_r:container_file_t:s0
+  limits: {bytes: 4096, files: 8}
+switches:
+  - {name: ovs, ovsdb: /run/ovs/db.sock, bridge: br-phy, sockets: /run/ovs}
+resources:
+  - {name: sockets, ports: 3, mode: server, switch: ovs}
+  - {name: listening, ports: 1, mode: client, switch: ovs}
+dataplane: {name: dataplane}
+";
+
+fn mistakes(yaml: &str) -> String {
+    Config::parse(yaml).unwrap_err().to_string()
+}
+
+#[test]
+fn reads_the_whole() {
+    let config = Config::parse(WHOLE).unwrap();
+    assert_eq!(config.domain.as_str(), "vhostuser.network");
+    assert_eq!(
+        config.sockets,
+        Sockets {
+            host_root: "/run/vhostuser".parse().unwrap(),
+            container_root: ComputePath::directory("/run/vhu").unwrap(),
+            access: Access { owner: Owner { uid: 1000, gid: 1001 }, mode: 0o750, switch_user: Some(998) },
+            label: Some("system_u:object_r:container_file_t:s0".parse().unwrap()),
+            limits: Limits { bytes: 4096, files: 8 },
+        }
+    );
+    assert_eq!(config.resources[1].mode, SocketMode::Client);
+    assert_eq!(config.full_name(&config.resources[0].name), "vhostuser.network/sockets");
+    assert_eq!(config.dataplane.unwrap().as_str(), "dataplane");
+    let ids: Vec<_> = config.resources[0].devices().map(|id| id.to_string()).collect();
+    assert_eq!(ids, ["sockets-0", "sockets-1", "sockets-2"]);
+}
+
+#[test]
+fn has_defaults() {
+    let config = Config::parse(
+        "{domain: a.b, switches: [{name: ovs, bridge: br}], resources: [{name: s, ports: 1, mode: server, switch: ovs}]}",
+    )
+    .unwrap();
+    assert_eq!(
+        config.sockets,
+        Sockets {
+            host_root: "/var/run/vhostuser".parse().unwrap(),
+            container_root: ComputePath::directory("/var/run/vhostuser").unwrap(),
+            access: Access { owner: Owner { uid: 107, gid: 107 }, mode: 0o770, switch_user: None },
+            label: None,
+            limits: Limits { bytes: 65536, files: 32 },
+        }
+    );
+    assert_eq!(config.switches[0].ovsdb.to_string(), "/var/run/openvswitch/db.sock");
+    assert_eq!(config.dataplane, None);
+}
+
+#[test]
+fn every_mistake_is_in_one_message() {
+    assert_eq!(
+        mistakes(
+            "
+domain: vhostuser
+sockets: {hostRoot: run, mode: 770, owner: {uid: -1}, selinuxLabel: x, limits: {files: 1}, size: 3}
+switches:
+  - {name: ovs, bridge: a b}
+resources:
+  - {name: Sockets, ports: 0, mode: both}
+  - {name: listening, ports: 1, mode: client, switch: other}
+extra: 1
+"
+        ),
+        [
+            "field 'extra' is not known, only domain, sockets, switches, resources, dataplane",
+            "domain: 'vhostuser' is no domain, such as vhostuser.network",
+            "sockets: field 'size' is not known, only hostRoot, containerRoot, owner, mode, switchUser, selinuxLabel, \
+             limits",
+            "sockets.hostRoot: path 'run' is not absolute",
+            "sockets.mode: must be a text",
+            "sockets.owner.uid: '-1' must be a whole number from 0 to 4294967294",
+            "sockets.limits.files: '1' must be a whole number from 4 to 1048576",
+            "sockets.selinuxLabel: 'x' is no SELinux label: it is user:role:type:level, such as \
+             system_u:object_r:container_file_t:s0",
+            "switches[0].bridge: 'a b' is no name: printable characters without space and '/'",
+            "resources[0].name: 'Sockets' is no resource name: 1 to 40 lower-case letters, digits and '-', not at \
+             either end",
+            "resources[0].ports: '0' must be a whole number from 1 to 4096",
+            "resources[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' \
+             (guest connects, switch listens)",
+            "resources[0].switch: is missing",
+            "resources[1].switch: 'other' is not the name of a switch",
+        ]
+        .join("; ")
+    );
+}
+
+#[test]
+fn names_and_references_must_fit() {
+    let with = |resources: &str| {
+        mistakes(&format!(
+            "{{domain: a.b, switches: [{{name: ovs, bridge: br}}], resources: {resources}, dataplane: {{name: s}}}}"
+        ))
+    };
+    assert_eq!(
+        with("[{name: s, ports: 1, mode: server, switch: ovs}]"),
+        "resources: two of them have the name 's'"
+    );
+    assert_eq!(
+        with("[{name: c, ports: 1, mode: client, switch: ovs}]"),
+        "resources[0].mode: 'client' (switch listens) needs the field 'sockets' of switch 'ovs'"
+    );
+    assert_eq!(
+        mistakes("{domain: x.kubernetes.io}"),
+        "domain: 'x.kubernetes.io' belongs to Kubernetes: use a domain of your own; resources: is empty: name at \
+         least one resource, or a dataplane"
+    );
+    assert_eq!(mistakes("[]"), "must be an object");
+    assert!(mistakes("a: [").starts_with("not YAML: "));
+}
+
+#[test]
+fn a_mode_leaves_others_out() {
+    for bad in ["0777", "0771", "0677", "1770", "abc", "", "+770", "0800"] {
+        assert!(bad.parse::<DirMode>().is_err(), "{bad}");
+    }
+    assert_eq!("0750".parse::<DirMode>().map(|mode| mode.0), Ok(0o750));
+}
+
+#[test]
+fn paths_too_long_for_a_socket_are_told_before_anything_is_made() {
+    let yaml = WHOLE.replace("/run/vhostuser", &format!("/{}", "d".repeat(90)));
+    let told = mistakes(&yaml);
+    assert!(
+        told.contains(
+            "has 112 bytes, more than the 107 that a unix socket can have; sockets.hostRoot: path "
+        ),
+        "{told}"
+    );
+}
+
+proptest! {
+    /// Ids are distinct between resources whatever these are called, and each is a safe file name.
+    #[test]
+    fn ids_never_collide(a in "[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", b in "[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?") {
+        prop_assume!(a != b);
+        let ports = |name: &str| Ports { name: name.parse().unwrap(), count: 20, mode: SocketMode::Server, switch: 0 };
+        let ids: Vec<_> = ports(&a).devices().chain(ports(&b).devices()).collect();
+        prop_assert_eq!(ids.len(), 40);
+        let distinct: BTreeSet<_> = ids.iter().collect();
+        prop_assert_eq!(distinct.len(), 40);
+        let port_names: BTreeSet<_> = ids.iter().map(DeviceId::port_name).collect();
+        prop_assert_eq!(port_names.len(), 40);
+    }
+
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}") {
+        let _ = Config::parse(&text);
+    }
+}

@@ -1,0 +1,104 @@
+//! The mounts that the socket root is made of.
+
+use std::{fs, os::unix::ffi::OsStrExt, path::Path};
+
+use rustix::{
+    fd::AsRawFd,
+    fs::CWD,
+    io::Errno,
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
+        mount_remount, move_mount, open_tree,
+    },
+};
+use tracing::warn;
+
+use super::config::Limits;
+
+const HARD: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
+/// Mounts a directory onto itself. Made private on the way, for it would otherwise share every later mount with the
+/// file system below, which would then have each twice.
+pub(super) fn onto_itself(path: &Path) -> Result<(), Errno> {
+    let tree = detached(path)?;
+    mount_change(proc_path(&tree), MountPropagationFlags::PRIVATE)?;
+    move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// A copy of what is mounted at a path, without what is mounted below it, that is nowhere in the tree of mounts.
+pub(super) fn detached(path: &Path) -> Result<rustix::fd::OwnedFd, Errno> {
+    open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+}
+
+/// Nothing below this mount is run, is a device, or is a link that anybody follows.
+pub(super) fn harden(path: &Path) -> Result<(), Errno> {
+    let flags = MountFlags::BIND | HARD;
+    match mount_remount(path, flags | MountFlags::NOSYMFOLLOW, "") {
+        Err(Errno::INVAL) => {
+            warn!(
+                "this kernel has no nosymfollow (Linux 5.10 and later do): the socket root is mounted without it"
+            );
+            mount_remount(path, flags, "")
+        }
+        result => result,
+    }
+}
+
+/// Mounts a file system of limited size onto a directory.
+pub(super) fn small(path: &Path, limits: Limits) -> Result<(), Errno> {
+    // One is the file system's own root, and since Linux 6.6 label and ACL are counted with the files too.
+    let options = format!("size={},nr_inodes={},mode=0700", limits.bytes, limits.files + 2);
+    let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
+    match mount("vhostuser", path, "tmpfs", HARD | MountFlags::NOSYMFOLLOW, Some(options.as_c_str())) {
+        Err(Errno::INVAL) => mount("vhostuser", path, "tmpfs", HARD, Some(options.as_c_str())),
+        result => result,
+    }
+}
+
+/// Takes the uppermost mount off a directory.
+pub(super) fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {
+    rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW)
+}
+
+/// Whether other mount namespaces get the mounts that are made below this one (`proc(5)`, mountinfo).
+pub(super) fn is_shared(path: &Path) -> Result<bool, Errno> {
+    let table = fs::read("/proc/self/mountinfo").map_err(|_| Errno::NOENT)?;
+    let path = escape(path);
+    let lines = table.split(|byte| *byte == b'\n');
+    let at = lines.filter(|line| line.split(|byte| *byte == b' ').nth(4) == Some(path.as_slice()));
+    let uppermost = at.last().ok_or(Errno::NOENT)?;
+    let mut optional = uppermost.split(|byte| *byte == b' ').skip(6).take_while(|field| *field != b"-");
+    Ok(optional.any(|field| field.starts_with(b"shared:")))
+}
+
+/// As the kernel writes a path into mountinfo.
+fn escape(path: &Path) -> Vec<u8> {
+    let mut escaped = Vec::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => escaped.extend(format!("\\{byte:03o}").bytes()),
+            _ => escaped.push(*byte),
+        }
+    }
+    escaped
+}
+
+fn proc_path(fd: &rustix::fd::OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_escaped_as_the_kernel_does() {
+        assert_eq!(escape(Path::new("/run/a b\\c")), b"/run/a\\040b\\134c");
+    }
+
+    #[test]
+    fn finds_a_mount_in_the_table() {
+        assert_eq!(is_shared(Path::new("/no/such/mount")), Err(Errno::NOENT));
+        assert!(is_shared(Path::new("/proc")).is_ok());
+    }
+}

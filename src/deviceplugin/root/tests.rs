@@ -1,0 +1,253 @@
+use std::os::unix::{
+    fs::{MetadataExt, PermissionsExt, symlink},
+    net::UnixListener,
+    process::CommandExt,
+};
+
+use super::*;
+use crate::{
+    deviceplugin::{config::Limits, own_mounts::inside},
+    vhostuser::ComputePath,
+};
+
+const QEMU: Owner = Owner { uid: 107, gid: 107 };
+
+fn settings(switch_user: Option<u32>) -> Sockets {
+    Sockets {
+        host_root: "/run/vhostuser".parse().unwrap(),
+        container_root: ComputePath::directory("/var/run/vhostuser").unwrap(),
+        access: Access { owner: QEMU, mode: 0o770, switch_user },
+        label: Some("system_u:object_r:container_file_t:s0".parse().unwrap()),
+        limits: Limits { bytes: 8192, files: 6 },
+    }
+}
+
+fn id(text: &str) -> DeviceId {
+    text.parse().unwrap()
+}
+
+/// The options of each mount at or below the root.
+fn mounts() -> Vec<(String, String)> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let fields = table.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    fields
+        .filter(|f| f[4].starts_with("/run/vhostuser"))
+        .map(|f| (f[4].to_owned(), f[5].to_owned()))
+        .collect()
+}
+
+fn entries(path: &str) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Exit status of a command that runs as another user.
+fn as_user(uid: u32, command: &[&str]) -> bool {
+    let mut run = std::process::Command::new(command[0]);
+    run.args(&command[1..]).uid(uid).gid(uid).stderr(std::process::Stdio::null()).status().unwrap().success()
+}
+
+#[test]
+fn the_root_is_a_mount_of_its_own() {
+    if !inside("deviceplugin::root::tests::the_root_is_a_mount_of_its_own") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+    root.ensure(&id("listening-0"), SocketMode::Client).unwrap();
+    let hard = "rw,nosuid,nodev,noexec,relatime,nosymfollow";
+    let expected = [("/run/vhostuser", hard), ("/run/vhostuser/sockets-0", hard)];
+    let expected: Vec<_> = expected.map(|(path, options)| (path.to_owned(), options.to_owned())).into();
+    assert_eq!(mounts(), expected);
+    assert_eq!(entries("/run/vhostuser"), [".vhostuser-device-plugin", "listening-0", "sockets-0"]);
+    let rights = |path: &str| {
+        let meta = fs::metadata(path).unwrap();
+        (meta.uid(), meta.gid(), meta.mode() & 0o7777)
+    };
+    assert_eq!(rights("/run/vhostuser"), (0, 0, 0o711));
+    assert_eq!(rights("/run/vhostuser/sockets-0"), (107, 107, 0o770));
+    assert_eq!(rights("/run/vhostuser/listening-0"), (0, 107, 0o750));
+
+    // Again, as after a restart: nothing is mounted twice, and nothing in use is touched.
+    fs::write("/run/vhostuser/sockets-0/vhost.sock", "in use").unwrap();
+    fs::set_permissions("/run/vhostuser/sockets-0", fs::Permissions::from_mode(0o700)).unwrap();
+    drop(root);
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+    assert_eq!(mounts(), expected);
+    assert_eq!(rights("/run/vhostuser/sockets-0"), (107, 107, 0o700));
+    assert_eq!(fs::read_to_string("/run/vhostuser/sockets-0/vhost.sock").unwrap(), "in use");
+
+    // A root that somebody else works in.
+    assert_eq!(
+        SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
+        "socket root /run/vhostuser: another device plugin works in it: end that one first"
+    );
+
+    // Offered no more.
+    assert_eq!(root.devices().unwrap().len(), 2);
+    root.remove(&id("sockets-0")).unwrap();
+    root.remove(&id("listening-0")).unwrap();
+    assert_eq!(root.devices().unwrap(), []);
+    assert_eq!(mounts(), expected[..1]);
+}
+
+#[test]
+fn a_directory_is_handed_over_empty_and_to_its_owner() {
+    if !inside("deviceplugin::root::tests::a_directory_is_handed_over_empty_and_to_its_owner") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    let dir = Path::new("/run/vhostuser/sockets-0");
+    assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), 0);
+    fs::write("/run/victim", "kept").unwrap();
+    fs::create_dir(dir.join("a")).unwrap();
+    symlink("/run/victim", dir.join("vhost.sock")).unwrap();
+    symlink("/run", dir.join("a/run")).unwrap();
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o007)).unwrap();
+    std::os::unix::fs::chown(dir, Some(0), Some(0)).unwrap();
+    assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), 3);
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
+    let meta = fs::metadata(dir).unwrap();
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (107, 107, 0o770));
+    assert_eq!(fs::read_to_string("/run/victim").unwrap(), "kept");
+    let mut label = vec![0; 64];
+    let length = rustix::fs::getxattr(dir, "security.selinux", &mut label[..]).unwrap();
+    assert_eq!(&label[..length], b"system_u:object_r:container_file_t:s0\0");
+}
+
+#[test]
+fn a_killed_process_leaves_nothing_half_done() {
+    if !inside("deviceplugin::root::tests::a_killed_process_leaves_nothing_half_done") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(Some(998))).unwrap();
+    // Killed after each step: the directory, the mount.
+    fs::create_dir("/run/vhostuser/sockets-0").unwrap();
+    fs::set_permissions("/run/vhostuser/sockets-0", fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir("/run/vhostuser/sockets-1").unwrap();
+    mounts::small(Path::new("/run/vhostuser/sockets-1"), settings(None).limits).unwrap();
+    fs::create_dir("/run/vhostuser/listening-0").unwrap();
+    fs::set_permissions("/run/vhostuser/listening-0", fs::Permissions::from_mode(0o700)).unwrap();
+    for (name, mode) in [
+        ("sockets-0", SocketMode::Server),
+        ("sockets-1", SocketMode::Server),
+        ("listening-0", SocketMode::Client),
+    ] {
+        root.ensure(&id(name), mode).unwrap();
+        let meta = fs::metadata(Path::new("/run/vhostuser").join(name)).unwrap();
+        let (uid, bits) = if mode == SocketMode::Server { (107, 0o770) } else { (0, 0o750) };
+        assert_eq!((meta.uid(), meta.mode() & 0o7777), (uid, bits), "{name}");
+        assert_eq!(is_mount(&root, name).unwrap(), mode == SocketMode::Server, "{name}");
+    }
+    // Killed before the root was mounted, and between the mount and its options.
+    drop(root);
+    mounts::unmount(Path::new("/run/vhostuser"), UnmountFlags::DETACH).unwrap();
+    mounts::onto_itself(Path::new("/run/vhostuser")).unwrap();
+    fs::remove_file("/run/vhostuser/.vhostuser-device-plugin").unwrap();
+    for name in ["sockets-0", "sockets-1", "listening-0"] {
+        fs::remove_dir(Path::new("/run/vhostuser").join(name)).unwrap();
+    }
+    fs::write("/run/vhostuser/.vhostuser-0badcafe", "").unwrap();
+    let _root = SocketRoot::prepare(&settings(None)).unwrap();
+    assert!(mounts()[0].1.ends_with("nosymfollow"));
+}
+
+#[test]
+fn only_a_directory_of_its_own_is_taken() {
+    if !inside("deviceplugin::root::tests::only_a_directory_of_its_own_is_taken") {
+        return;
+    }
+    fs::create_dir("/run/vhostuser").unwrap();
+    fs::write("/run/vhostuser/somebodys", "").unwrap();
+    assert_eq!(
+        SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
+        "socket root /run/vhostuser is not empty and was not made by this plugin: give it a directory of its own \
+         (sockets.hostRoot)"
+    );
+    assert!(mounts().is_empty());
+    assert_eq!(entries("/run/vhostuser"), ["somebodys"]);
+}
+
+#[test]
+fn another_mode_needs_another_name() {
+    if !inside("deviceplugin::root::tests::another_mode_needs_another_name") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    root.ensure(&id("a-0"), SocketMode::Server).unwrap();
+    root.ensure(&id("b-0"), SocketMode::Client).unwrap();
+    let _socket = UnixListener::bind("/run/vhostuser/b-0/vhost.sock").unwrap();
+    for (name, mode) in [("a-0", SocketMode::Client), ("b-0", SocketMode::Server)] {
+        assert_eq!(
+            root.ensure(&id(name), mode).unwrap_err().to_string(),
+            format!(
+                "/run/vhostuser/{name} was made for a resource of another mode and may be in use: give the resource \
+                 another name, or remove it when no pod has it"
+            )
+        );
+    }
+    assert!(Path::new("/run/vhostuser/b-0/vhost.sock").exists());
+}
+
+/// What a tenant does in its own directory: fill it, lay links, listen. None of it reaches anybody else.
+#[test]
+fn a_hostile_tenant_reaches_nobody_else() {
+    if !inside("deviceplugin::root::tests::a_hostile_tenant_reaches_nobody_else") {
+        return;
+    }
+    const STRANGER: u32 = 1234;
+    const SWITCH: u32 = 998;
+    let root = SocketRoot::prepare(&settings(Some(SWITCH))).unwrap();
+    for name in ["sockets-0", "sockets-1"] {
+        root.hand_over(&id(name), SocketMode::Server).unwrap();
+    }
+    let shell = |uid: u32, script: &str| as_user(uid, &["sh", "-c", script]);
+
+    // Full of files, then full of bytes: its own end only. As root it would be no different.
+    assert!(!shell(107, "cd /run/vhostuser/sockets-0 && for n in 1 2 3 4 5 6 7 8; do : > f$n || exit 1; done"));
+    // Six and, before Linux 6.6, the one that label and ACL do not take.
+    let filled = entries("/run/vhostuser/sockets-0").len();
+    assert!((6..=7).contains(&filled), "{filled}");
+    assert!(!shell(0, "cd /run/vhostuser/sockets-0 && cat /dev/zero > f1"));
+    assert!(fs::metadata("/run/vhostuser/sockets-0/f1").unwrap().len() <= 8192);
+    let bind = "import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
+    let listen = |uid, path: &str| as_user(uid, &["python3", "-c", bind, path]);
+    assert!(listen(107, "/run/vhostuser/sockets-1/vhost.sock"));
+    assert!(!listen(107, "/run/vhostuser/sockets-0/vhost.sock"));
+    assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), filled);
+
+    // The switch's user reaches a socket that was made with libvirt's umask; a stranger does not, and nobody can list the root.
+    let connect = "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])";
+    let serve = "umask 002; exec python3 -c 'import socket,sys,time; s=socket.socket(socket.AF_UNIX); \
+                 s.bind(sys.argv[1]); s.listen(); time.sleep(60)' /run/vhostuser/sockets-0/vhost.sock";
+    let mut listener =
+        std::process::Command::new("sh").args(["-c", serve]).uid(107).gid(107).spawn().unwrap();
+    let reach = |uid| as_user(uid, &["python3", "-c", connect, "/run/vhostuser/sockets-0/vhost.sock"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !reach(SWITCH) {
+        assert!(Instant::now() < deadline, "the switch's user does not reach the socket");
+        sleep(Duration::from_millis(20));
+    }
+    assert!(reach(107) && !reach(STRANGER));
+    assert!(!shell(STRANGER, "ls /run/vhostuser") && !shell(107, "ls /run/vhostuser"));
+    assert!(!shell(STRANGER, "ls /run/vhostuser/sockets-0") && !shell(SWITCH, "ls /run/vhostuser/sockets-0"));
+    assert!(!shell(SWITCH, "touch /run/vhostuser/sockets-0/x"));
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    root.clear(&id("sockets-0")).unwrap();
+
+    // A link to the other tenant's socket: not even root, as which the switch runs, is led there.
+    symlink("../sockets-1/vhost.sock", "/run/vhostuser/sockets-0/vhost.sock").unwrap();
+    let led = std::os::unix::net::UnixStream::connect("/run/vhostuser/sockets-0/vhost.sock").unwrap_err();
+    assert_eq!(led.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+    // Its own directory replaced by a link is what it cannot do: the root is not its own.
+    assert!(!shell(107, "rmdir /run/vhostuser/sockets-0 || mv /run/vhostuser/sockets-0 /run/vhostuser/x"));
+    // Nothing in it is run, or is a device.
+    fs::copy("/bin/true", "/run/vhostuser/sockets-1/f").unwrap_err();
+    fs::write("/run/vhostuser/sockets-1/f", "#!/bin/sh\n").unwrap();
+    fs::set_permissions("/run/vhostuser/sockets-1/f", fs::Permissions::from_mode(0o4755)).unwrap();
+    assert!(std::process::Command::new("/run/vhostuser/sockets-1/f").status().is_err());
+}
