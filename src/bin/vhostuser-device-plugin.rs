@@ -1,2 +1,10 @@
-//! The device plugin.
-fn main() {}
+//! The device plugin's entry point. The program is in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use network_vhostuser_binding::deviceplugin::{Cli, run};
+
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

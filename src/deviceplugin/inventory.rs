@@ -77,12 +77,14 @@ impl Inventory {
     }
 
     /// Whether a pod has it, or may have it.
-    pub(super) fn in_use(&self, id: &DeviceId) -> bool {
-        match self.devices.get(id).map(|device| device.state) {
-            Some(Use::Given(_) | Use::Listed) => true,
-            Some(Use::Unknown(_)) => !self.told,
-            Some(Use::Free) | None => false,
-        }
+    pub(super) fn may_be_in_use(&self, id: &DeviceId) -> bool {
+        let unknown = |device: &Device| matches!(device.state, Use::Unknown(_)) && !self.told;
+        self.is_known_in_use(id) || self.devices.get(id).is_some_and(unknown)
+    }
+
+    /// Whether a pod is known to have it.
+    pub(super) fn is_known_in_use(&self, id: &DeviceId) -> bool {
+        self.devices.get(id).is_some_and(|device| matches!(device.state, Use::Given(_) | Use::Listed))
     }
 
     /// Of the `available` devices `size` that had better be given: those that `must` be, then those whose last use is
@@ -151,12 +153,12 @@ mod tests {
     fn until_the_kubelet_has_told_everything_may_be_in_use() {
         let start = Instant::now();
         let mut inventory = inventory(start);
-        assert!(inventory.in_use(&id("a-0")) && inventory.in_use(&id("a-2")));
+        assert!(inventory.may_be_in_use(&id("a-0")) && inventory.may_be_in_use(&id("a-2")));
         assert!(inventory.listed(&ids(&["a-1"]), start + seconds(1)).is_empty());
-        assert!(!inventory.in_use(&id("a-0")) && inventory.in_use(&id("a-1")));
+        assert!(!inventory.may_be_in_use(&id("a-0")) && inventory.may_be_in_use(&id("a-1")));
         // What a dead pod may have left is cleared only when no `Allocate` of a predecessor can be behind it.
         assert_eq!(inventory.listed(&ids(&["a-1"]), start + seconds(60)), [id("a-0"), id("a-2")]);
-        assert!(!inventory.in_use(&id("b-0")));
+        assert!(!inventory.may_be_in_use(&id("b-0")));
     }
 
     #[test]
@@ -165,14 +167,14 @@ mod tests {
         let mut inventory = inventory(start);
         inventory.listed(&ids(&[]), start + seconds(60));
         inventory.give(&id("a-0"), start + seconds(70));
-        assert!(inventory.in_use(&id("a-0")));
+        assert!(inventory.may_be_in_use(&id("a-0")));
         // Not listed yet.
         assert!(inventory.listed(&ids(&[]), start + seconds(71)).is_empty());
-        assert!(inventory.in_use(&id("a-0")));
+        assert!(inventory.may_be_in_use(&id("a-0")));
         assert!(inventory.listed(&ids(&["a-0"]), start + seconds(80)).is_empty());
-        assert!(inventory.in_use(&id("a-0")));
+        assert!(inventory.may_be_in_use(&id("a-0")));
         assert_eq!(inventory.listed(&ids(&[]), start + seconds(90)), [id("a-0")]);
-        assert!(!inventory.in_use(&id("a-0")));
+        assert!(!inventory.may_be_in_use(&id("a-0")));
         assert!(inventory.listed(&ids(&[]), start + seconds(100)).is_empty());
     }
 
@@ -194,7 +196,7 @@ mod tests {
         inventory.listed(&ids(&["a-0"]), start);
         inventory.give(&id("a-0"), start + seconds(5));
         assert!(inventory.listed(&ids(&[]), start + seconds(10)).is_empty());
-        assert!(inventory.in_use(&id("a-0")));
+        assert!(inventory.may_be_in_use(&id("a-0")));
     }
 
     #[test]

@@ -64,9 +64,10 @@ pub(super) fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {
 pub(super) fn is_shared(path: &Path) -> Result<bool, Errno> {
     let table = fs::read("/proc/self/mountinfo").map_err(|_| Errno::NOENT)?;
     let path = escape(path);
-    let lines = table.split(|byte| *byte == b'\n');
-    let at = lines.filter(|line| line.split(|byte| *byte == b' ').nth(4) == Some(path.as_slice()));
-    let uppermost = at.last().ok_or(Errno::NOENT)?;
+    let lines = table.rsplit(|byte| *byte == b'\n');
+    let mut at = lines.filter(|line| line.split(|byte| *byte == b' ').nth(4) == Some(path.as_slice()));
+    // The last is the uppermost.
+    let uppermost = at.next().ok_or(Errno::NOENT)?;
     let mut optional = uppermost.split(|byte| *byte == b' ').skip(6).take_while(|field| *field != b"-");
     Ok(optional.any(|field| field.starts_with(b"shared:")))
 }

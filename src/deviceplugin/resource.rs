@@ -16,7 +16,7 @@ pub(crate) struct Offer {
 /// What a container gets with the devices that it was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Grant {
-    /// Directories, read-write.
+    /// Directories.
     pub(crate) mounts: Vec<DirMount>,
     /// Environment variables.
     pub(crate) envs: Vec<(String, String)>,
@@ -29,6 +29,8 @@ pub(crate) struct DirMount {
     pub(crate) host: String,
     /// Its path in the container.
     pub(crate) container: String,
+    /// Whether the container may only look and connect.
+    pub(crate) read_only: bool,
 }
 
 /// Why devices are not given to a container.

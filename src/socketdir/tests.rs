@@ -59,7 +59,7 @@ fn clears_any_tree_and_leaves_what_links_lead_to() {
     symlink(&outside, inside.join("a/b/c/up")).unwrap();
     let _socket = UnixListener::bind(inside.join("a/s")).unwrap();
     fs::write(inside.join("new\nline"), "").unwrap();
-    fs::set_permissions(inside.join("a/b"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(inside.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
     device.clear().unwrap();
     assert_eq!(fs::read_dir(&inside).unwrap().count(), 0);
     assert_eq!(fs::read_to_string(outside.join("kept")).unwrap(), "kept");

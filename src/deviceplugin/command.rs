@@ -1,0 +1,116 @@
+//! The command line of `vhostuser-device-plugin`.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, ValueEnum};
+use tracing::{Level, error, info};
+
+use super::{
+    config::Config,
+    daemon::{self, Settings},
+};
+use crate::logging::{self, Format, Logging};
+
+/// It cannot go on; the reason is on standard error.
+const FAILED: u8 = 1;
+
+/// Wrong usage, or a configuration with mistakes.
+const USAGE: u8 = 2;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vhostuser-device-plugin",
+    version,
+    about = "Gives pods vhost-user socket directories by way of the kubelet's device plugin API."
+)]
+pub struct Cli {
+    /// The configuration file (YAML)
+    #[arg(long, value_name = "FILE", default_value = "/etc/vhostuser/device-plugin.yaml")]
+    config: PathBuf,
+    /// Check the configuration, and end: 0 if it is right, 2 with every mistake if it is not
+    #[arg(long)]
+    check: bool,
+    /// The kubelet's directory of device plugins
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet/device-plugins")]
+    kubelet_dir: PathBuf,
+    /// The kubelet's PodResources socket
+    #[arg(long, value_name = "SOCKET", default_value = "/var/lib/kubelet/pod-resources/kubelet.sock")]
+    pod_resources: PathBuf,
+    /// Where device-info files go
+    #[arg(long, value_name = "DIR", default_value = crate::deviceinfo::DEVICE_PLUGIN_DIR)]
+    device_info_dir: PathBuf,
+    /// Address of /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9310")]
+    listen: SocketAddr,
+    /// How events are written to standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
+    /// The least important level that is written: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value_t = Level::INFO)]
+    log_level: Level,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    let config = match read(&cli.config) {
+        Ok(config) => config,
+        Err(message) => return complain(&message),
+    };
+    if cli.check {
+        return ExitCode::SUCCESS;
+    }
+    let format = match cli.log_format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
+    };
+    logging::start(Logging { format, level: cli.log_level });
+    let settings = Settings {
+        config,
+        kubelet_dir: cli.kubelet_dir,
+        pod_resources: cli.pod_resources,
+        device_info_dir: cli.device_info_dir,
+        listen: cli.listen,
+    };
+    match serve(settings) {
+        Ok(()) => {
+            info!("ended");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn read(path: &PathBuf) -> Result<Config, String> {
+    let shown = path.display();
+    let yaml = fs::read_to_string(path)
+        .map_err(|error| format!("{shown}: {error}: name the configuration file with --config"))?;
+    Config::parse(&yaml).map_err(|mistakes| format!("{shown}: {mistakes}"))
+}
+
+/// One thread: there is nothing to compute, and no step of one call comes between the steps of another.
+fn serve(settings: Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    Ok(runtime.block_on(daemon::run(settings))?)
+}
+
+/// Not `eprintln!`, which panics where nobody reads standard error.
+fn complain(message: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {message}");
+    ExitCode::from(USAGE)
+}

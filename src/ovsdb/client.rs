@@ -1,0 +1,129 @@
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+    vec,
+};
+
+use serde_json::Value;
+
+use super::{
+    OvsdbError,
+    operation::{OpResult, Operation},
+    rows::Table,
+    rpc::Rpc,
+    value::ValueError,
+};
+
+/// Open vSwitch's database.
+pub const DATABASE: &str = "Open_vSwitch";
+
+/// A connection to ovsdb-server.
+#[derive(Debug)]
+pub struct Client {
+    rpc: Rpc,
+}
+
+impl Client {
+    /// Connects. The deadline is that of everything the connection is used for.
+    ///
+    /// # Errors
+    /// The socket is missing, nobody listens, or the server does not take the connection in time.
+    pub fn connect(socket: &Path, deadline: Instant) -> Result<Self, OvsdbError> {
+        Rpc::connect(socket, deadline).map(|rpc| Self { rpc })
+    }
+
+    /// Gives everything that follows another deadline.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.rpc.set_deadline(deadline);
+    }
+
+    /// The same as [`Self::transact`], for reading the results as rows of tables.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask(&mut self, database: &str, operations: Vec<Operation>) -> Result<Answers, OvsdbError> {
+        let results = self.transact(database, operations)?.into_iter();
+        Ok(Answers { results, socket: self.rpc.socket().to_owned() })
+    }
+
+    /// Carries out all operations or none. The results are as many as the operations.
+    ///
+    /// # Errors
+    /// An operation failed, and nothing was changed; or there was no answer, and then it is not known.
+    pub fn transact(
+        &mut self,
+        database: &str,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<OpResult>, OvsdbError> {
+        let count = operations.len();
+        let mut params = vec![Value::from(database)];
+        params.extend(operations.into_iter().map(Operation::json));
+        match self.rpc.call("transact", &Value::Array(params))? {
+            Value::Array(results) => self.results(results, count),
+            _ => Err(self.malformed("the results are not a list")),
+        }
+    }
+
+    /// A failed operation is an object with `error`, those after it are null; a failure to commit comes after all.
+    fn results(&self, results: Vec<Value>, count: usize) -> Result<Vec<OpResult>, OvsdbError> {
+        let mut parsed = Vec::with_capacity(count);
+        for (index, mut result) in results.into_iter().enumerate() {
+            if !result["error"].is_null() {
+                let text = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
+                let (socket, error, details) = (self.rpc.socket().to_owned(), text("error"), text("details"));
+                return Err(OvsdbError::Operation { socket, index, error, details });
+            }
+            match result.is_object().then(|| OpResult::parse(&mut result)).flatten() {
+                Some(done) => parsed.push(done),
+                None => return Err(self.malformed("a result is of an unknown form")),
+            }
+        }
+        if parsed.len() == count {
+            return Ok(parsed);
+        }
+        Err(self.malformed("there are not as many results as operations"))
+    }
+
+    /// A column that is not what the schema says, as an error with the socket's name.
+    pub fn unreadable(&self, error: &ValueError) -> OvsdbError {
+        OvsdbError::of_value(self.rpc.socket().to_owned(), error)
+    }
+
+    fn malformed(&self, problem: &str) -> OvsdbError {
+        let (socket, doing) = (self.rpc.socket().to_owned(), "transact".to_owned());
+        OvsdbError::Malformed { socket, doing, problem: problem.to_owned() }
+    }
+}
+
+/// The results of a transaction, one after the other.
+#[derive(Debug)]
+pub struct Answers {
+    results: vec::IntoIter<OpResult>,
+    socket: PathBuf,
+}
+
+impl Answers {
+    /// Passes over the next result.
+    pub fn skip(&mut self) {
+        let _ = self.results.next();
+    }
+
+    /// Passes over all results but the last.
+    pub fn last(mut self) -> Self {
+        self.results = self.results.next_back().into_iter().collect::<Vec<_>>().into_iter();
+        self
+    }
+
+    /// The rows that the next operation, a `select`, has found.
+    ///
+    /// # Errors
+    /// A column is not what the schema says.
+    pub fn rows<T: Table>(&mut self) -> Result<Vec<T>, OvsdbError> {
+        let rows = self.results.next().map(OpResult::rows).unwrap_or_default();
+        let rows: Result<_, _> = rows.iter().map(T::read).collect();
+        rows.map_err(|error| OvsdbError::of_value(self.socket.clone(), &error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+//! Servers for the unit tests: a socket, and a script for what happens on it.
+
+use std::{
+    io::{BufReader, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// Time enough for what must succeed.
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+/// Listens in `dir` and gives the first connection to the script.
+pub(crate) fn serve(dir: &Path, script: impl FnOnce(UnixStream) + Send + 'static) -> PathBuf {
+    let path = dir.join("db.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || script(listener.accept().unwrap().0));
+    path
+}
+
+/// The requests of a connection, one after the other.
+pub(crate) fn requests(socket: &UnixStream) -> impl Iterator<Item = Value> + use<> {
+    let reader = BufReader::new(socket.try_clone().unwrap());
+    serde_json::Deserializer::from_reader(reader).into_iter().map_while(Result::ok)
+}
+
+/// Listens in `dir` and answers the requests of the first connection with these results.
+pub(crate) fn answer(dir: &Path, results: Vec<Value>) -> PathBuf {
+    serve(dir, move |mut socket| {
+        for (request, result) in requests(&socket).zip(results) {
+            let answer = json!({"id": request["id"], "result": result, "error": null});
+            socket.write_all(answer.to_string().as_bytes()).unwrap();
+        }
+    })
+}
