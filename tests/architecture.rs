@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str]); 12] = [
             "commands/render.rs",
             "deviceplugin/command.rs",
             "deviceplugin/info_files.rs",
+            "deviceplugin/install.rs",
             "deviceplugin/kubelet/",
             "deviceplugin/mounts.rs",
             "deviceplugin/placing.rs",
@@ -178,6 +179,7 @@ fn few_files_change_the_file_system() {
         [
             "atomic_file.rs",
             "deviceplugin/info_files.rs",
+            "deviceplugin/install.rs",
             "deviceplugin/kubelet/socket.rs",
             "deviceplugin/root.rs",
             "hooks/socket.rs",
