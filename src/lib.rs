@@ -1,6 +1,7 @@
-//! KubeVirt network binding plugin for vhost-user NICs: the sidecar `network-vhostuser-binding`.
+//! vhost-user NICs for KubeVirt: the sidecar `network-vhostuser-binding`, and on the node the device plugin
+//! `vhostuser-device-plugin` ([`deviceplugin`]) and the CNI plugin `vhostuser` ([`cni`]).
 //!
-//! One direction of data flow, from the bytes of a hook call to the answer:
+//! The sidecar has one direction of data flow, from the bytes of a hook call to the answer:
 //!
 //! ```text
 //!  OnDefineDomainParams                             network-info file / DRA metadata

@@ -94,6 +94,14 @@ impl Ports {
     pub fn devices(&self) -> impl Iterator<Item = DeviceId> {
         (0..self.count).filter_map(|number| self.name.device(number))
     }
+
+    /// Whether a device is one of them.
+    pub fn has(&self, id: &DeviceId) -> bool {
+        let number = id.as_str().strip_prefix(self.name.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let number = number.and_then(|number| number.parse().ok()).filter(|number| *number < self.count);
+        // As text, too: a number can be written in several ways.
+        number.and_then(|number| self.name.device(number)).as_ref() == Some(id)
+    }
 }
 
 impl Sockets {

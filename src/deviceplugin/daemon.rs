@@ -71,7 +71,8 @@ pub(super) async fn run(settings: Settings) -> Result<(), DaemonError> {
     let (metrics, readiness) = (Metrics::new(Vec::new()), Readiness::new());
     readiness.not_ready("socket root", "is being made ready");
     let listener = http::listen(settings.listen).await?;
-    info!(address = ?listener.local_addr().ok(), version = env!("CARGO_PKG_VERSION"), "listening");
+    let address = listener.local_addr().unwrap_or(settings.listen);
+    info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 
     let (stop, stopped) = watch::channel(false);
     let mut background = JoinSet::new();

@@ -90,7 +90,6 @@ impl Node {
                 self.files.write(&resource, &id, &self.info(ports, &id))?;
                 wanted.insert(file_name(&resource, &id));
             }
-            self.metrics.resource(&resource);
         }
         let removed = self.files.sweep(&wanted)?;
         if removed > 0 {
@@ -157,11 +156,12 @@ impl Node {
     /// One look at a switch: the NUMA nodes of its bridge's uplinks, or why it is not there.
     pub(super) fn switch_seen(&self, switch: usize, seen: Result<&[Option<u32>], &str>) {
         let name = &self.config.switches[switch].name;
-        let changed = {
+        let (changed, moved) = {
             let mut state = self.state();
             let known = &mut state.switches[switch];
-            known.numa_node = seen.map_or(known.numa_node, only_node);
-            known.health.seen(seen.is_ok(), Instant::now())
+            let before = known.numa_node;
+            known.numa_node = seen.map_or(before, only_node);
+            (known.health.seen(seen.is_ok(), Instant::now()), known.numa_node != before)
         };
         self.metrics.switch_up(name, seen.is_ok());
         match (changed, seen) {
@@ -171,7 +171,9 @@ impl Node {
             }
             (false, _) => {}
         }
-        self.publish();
+        if changed || moved {
+            self.publish();
+        }
     }
 
     /// What the kubelet is told of a resource.
@@ -200,8 +202,6 @@ impl Node {
                 offers.push(Offer { id: id.to_string(), healthy, numa_node: switch.numa_node });
             }
             let resource = self.config.full_name(&ports.name);
-            let healthy = offers.iter().filter(|offer| offer.healthy).count();
-            self.metrics.devices(&resource, healthy, offers.len() - healthy);
             self.metrics.in_use(&resource, in_use);
             sender.send_if_modified(|before| {
                 let changed = *before != offers;

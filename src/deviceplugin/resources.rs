@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::info;
 
 use super::{
     node::Node,
@@ -29,7 +29,7 @@ impl PortsResource {
         let ports = &self.node.config.resources[self.index];
         let check = |id: &String| {
             let known: Option<DeviceId> = id.parse().ok();
-            known.filter(|id| ports.devices().any(|known| known == *id)).ok_or_else(|| {
+            known.filter(|id| ports.has(id)).ok_or_else(|| {
                 let (id, name, count) = (Quoted(id), &self.name, ports.count);
                 AllocateError::Unknown(format!(
                     "resource {name} has no device {id}, only {count} from number 0"
@@ -60,10 +60,8 @@ impl Resource for PortsResource {
         let ports = &config.resources[self.index];
         let (mut mounts, mut sockets) = (Vec::new(), Vec::new());
         for id in ids {
-            self.node.give(ports, &id).map_err(|error| {
-                error!(device = %id, "{error}");
-                AllocateError::Failed(format!("device {id}: {error}"))
-            })?;
+            let failed = |error| AllocateError::Failed(format!("device {id}: {error}"));
+            self.node.give(ports, &id).map_err(failed)?;
             info!(device = %id, resource = self.name, ends = ports.mode.both_ends(), "given to a container");
             let socket = config.sockets.in_container(&id);
             mounts.push(DirMount {

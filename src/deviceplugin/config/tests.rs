@@ -43,6 +43,10 @@ fn reads_the_whole() {
     assert_eq!(config.dataplane.unwrap().as_str(), "dataplane");
     let ids: Vec<_> = config.resources[0].devices().map(|id| id.to_string()).collect();
     assert_eq!(ids, ["sockets-0", "sockets-1", "sockets-2"]);
+    assert!(config.resources[0].devices().all(|id| config.resources[0].has(&id)));
+    for other in ["sockets-3", "sockets-01", "sockets", "sockets-0-0", "listening-0", "sockets--1"] {
+        assert!(other.parse().is_ok_and(|id| !config.resources[0].has(&id)), "{other}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::pending, sync::Arc};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{
     proto::plugin::{
@@ -111,7 +111,7 @@ impl PluginService {
         for ids in containers {
             let grant = self.resource.allocate(ids)?;
             self.metrics.allocated(self.resource.name());
-            info!(resource = self.resource.name(), ?ids, "allocated");
+            debug!(resource = self.resource.name(), ?ids, "allocated");
             answer.container_responses.push(wire::granted(grant));
         }
         Ok(answer)

@@ -1,0 +1,56 @@
+//! A switch that goes.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use crate::{
+    node::{DATAPLANE, LISTENING, Node, SOCKETS, set},
+    own_mounts::alone,
+    plugin::until,
+};
+
+#[tokio::test]
+async fn devices_follow_their_switch_but_not_at_once() {
+    alone("health::devices_follow_their_switch_but_not_at_once", async {
+        let mut node = Node::new().await;
+        let plugin = node.ready_plugin().await;
+        let vm = node.kubelet.allocate("vm-1", SOCKETS, 1).await.unwrap();
+        let lists = |node: &Node| [SOCKETS, LISTENING, DATAPLANE].map(|name| node.kubelet.lists(name));
+        let before = lists(&node);
+
+        // A restart.
+        node.ovsdb = None;
+        sleep(Duration::from_secs(3)).await;
+        until("it is noticed", || plugin.metric("switch_up{switch=\"ovs\"}") == 0).await;
+        node.start_switch();
+        until("it is there again", || plugin.metric("switch_up{switch=\"ovs\"}") == 1).await;
+        assert_eq!(lists(&node), before, "nothing was told");
+
+        // Gone for long.
+        node.ovsdb = None;
+        let gone = Instant::now();
+        let nothing = BTreeSet::new();
+        until("the devices are unhealthy", || node.kubelet.healthy(LISTENING) == nothing).await;
+        let took = gone.elapsed();
+        assert!((Duration::from_secs(9)..Duration::from_secs(20)).contains(&took), "{took:?}");
+        assert_eq!(node.kubelet.healthy(SOCKETS), vm.ids, "a pod has it");
+        assert_eq!(node.kubelet.healthy(DATAPLANE), set(&["dataplane"]), "the switch needs it to come back");
+        let unhealthy = format!("devices{{resource=\"{SOCKETS}\",health=\"unhealthy\"}}");
+        assert_eq!(plugin.metric(&unhealthy), 2);
+        let error = node.kubelet.allocate("vm-2", SOCKETS, 1).await.unwrap_err();
+        assert_eq!(
+            error,
+            format!("requested number of devices unavailable for {SOCKETS}. Requested: 1, Available: 0")
+        );
+
+        node.start_switch();
+        node.listened_to().await;
+        node.kubelet.allocate("vm-2", SOCKETS, 2).await.unwrap();
+        plugin.stop().await;
+    })
+    .await;
+}
