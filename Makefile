@@ -39,7 +39,7 @@ test: check unit manifests deny fuzz image-test dataplane ## Pass every test (ro
 check: ## Format, lints, documentation
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --test dataplane -- -D warnings
+	cargo clippy --locked --test dataplane --test image --test kustomize -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
