@@ -6,14 +6,15 @@ cd "$(dirname "$0")/../.."
 
 work=$(mktemp -d)
 # vfs needs neither overlays nor device mapper; the images are some megabytes.
-export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
-export REGISTRY=localhost CONTAINER_TOOL="buildah --root $work/storage --runroot $work/run"
-trap '$CONTAINER_TOOL umount --all >/dev/null; $CONTAINER_TOOL rm --all >/dev/null; rm -rf "$work"' EXIT
+export BUILDAH_ISOLATION=chroot
+buildah="buildah --storage-driver vfs --root $work/storage --runroot $work/run"
+settings=(REGISTRY=localhost CONTAINER_TOOL="$buildah")
+trap '$buildah umount --all >/dev/null; $buildah rm --all >/dev/null; rm -rf "$work"' EXIT
 
-make --no-print-directory image
-make --no-print-directory -s image-names | while read -r name image; do
-	container=$($CONTAINER_TOOL from --pull-never "$image")
-	$CONTAINER_TOOL inspect --type image "$image" >"$work/$name.json"
-	ln -s "$($CONTAINER_TOOL mount "$container")" "$work/$name"
+make --no-print-directory image "${settings[@]}"
+make --no-print-directory -s image-names "${settings[@]}" | while read -r name image; do
+	container=$($buildah from --pull-never "$image")
+	$buildah inspect --type image "$image" >"$work/$name.json"
+	ln -s "$($buildah mount "$container")" "$work/$name"
 done
-IMAGES=$work cargo test --locked --test image
+IMAGES=$work cargo test --locked --test image -- --nocapture

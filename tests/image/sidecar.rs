@@ -59,7 +59,7 @@ impl Pod {
         fs::write(podinfo.join("network-info"), "").unwrap();
         let enter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/image/enter.sh");
         let unshare = Command::new("unshare")
-            .args(["--mount", "--pid", "--net", "--fork", "--kill-child"])
+            .args(["--mount", "--pid", "--net", "--fork"])
             .args([&enter, &root.to_owned(), &hooks, &podinfo])
             .spawn()
             .unwrap();
@@ -80,10 +80,15 @@ impl Pod {
         panic!("no socket within {PATIENCE:?}");
     }
 
+    /// The container's first process, as this namespace knows it.
+    fn pid(&self) -> String {
+        let children = format!("/proc/{0}/task/{0}/children", self.unshare.id());
+        fs::read_to_string(children).unwrap().trim().to_owned()
+    }
+
     /// What would make the answer prove less.
     fn assert_confined(&self) {
-        let children = format!("/proc/{0}/task/{0}/children", self.unshare.id());
-        let pid = fs::read_to_string(children).unwrap().trim().to_owned();
+        let pid = self.pid();
         assert_eq!(fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap(), format!("/{BINARY}\0"));
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let none = "0000000000000000";
@@ -110,7 +115,8 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        let _ = self.unshare.kill();
+        // Not by way of unshare, whose --kill-child ends with a change of user.
+        let _ = Command::new("kill").args(["-KILL", &self.pid()]).status();
         let _ = self.unshare.wait();
     }
 }
