@@ -15,6 +15,8 @@ use super::{
     config::Config,
     daemon::{self, Settings},
     install::{Done, install},
+    kubelet,
+    root::SocketRoot,
 };
 use crate::logging::{self, Format, Logging};
 
@@ -71,6 +73,12 @@ struct ServeArgs {
     /// The kubelet's PodResources socket
     #[arg(long, value_name = "SOCKET", default_value = "/var/lib/kubelet/pod-resources/kubelet.sock")]
     pod_resources: PathBuf,
+    /// Namespace of the pod in which this runs (downward API): with the name, it proves that the kubelet's list is whole
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", requires = "pod_name")]
+    pod_namespace: Option<String>,
+    /// Name of that pod
+    #[arg(long, value_name = "NAME", env = "POD_NAME", requires = "pod_namespace")]
+    pod_name: Option<String>,
     /// Where device-info files go
     #[arg(long, value_name = "DIR", default_value = crate::deviceinfo::DEVICE_PLUGIN_DIR)]
     device_info_dir: PathBuf,
@@ -114,7 +122,7 @@ fn install_cni(from: &Path, to: &Path) -> ExitCode {
 }
 
 fn run_server(cli: ServeArgs) -> ExitCode {
-    let config = match read(&cli.config) {
+    let config = match read(&cli.config).and_then(|config| fits(config, &cli.kubelet_dir)) {
         Ok(config) => config,
         Err(message) => return complain(&message),
     };
@@ -128,6 +136,7 @@ fn run_server(cli: ServeArgs) -> ExitCode {
     logging::start(Logging { format, level: cli.log_level });
     let settings = Settings {
         config,
+        own_pod: cli.pod_namespace.zip(cli.pod_name),
         kubelet_dir: cli.kubelet_dir,
         pod_resources: cli.pod_resources,
         device_info_dir: cli.device_info_dir,
@@ -152,10 +161,20 @@ fn read(path: &PathBuf) -> Result<Config, String> {
     Config::parse(&yaml).map_err(|mistakes| format!("{shown}: {mistakes}"))
 }
 
+/// The names of our sockets in the kubelet's directory depend on both.
+fn fits(config: Config, kubelet_dir: &Path) -> Result<Config, String> {
+    let names = config.resources.iter().map(|ports| &ports.name).chain(&config.dataplane);
+    for name in names {
+        kubelet::socket_path(kubelet_dir, &config.full_name(name)).map_err(|error| error.to_string())?;
+    }
+    Ok(config)
+}
+
 /// One thread: there is nothing to compute, and no step of one call comes between the steps of another.
 fn serve(settings: Settings) -> anyhow::Result<()> {
+    let root = SocketRoot::prepare(&settings.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    Ok(runtime.block_on(daemon::run(settings))?)
+    Ok(runtime.block_on(daemon::run(settings, root))?)
 }
 
 /// Not `eprintln!`, which panics where nobody reads standard error.

@@ -21,7 +21,7 @@ const QEMU: u32 = 107;
 /// The socket root where nothing is said, on the host and in containers.
 const ROOT: &str = "/var/run/vhostuser";
 
-/// The most ports of one resource.
+/// The most ports, of one resource and in all: each is a mount.
 const PORTS_MAX: u64 = 4096;
 
 /// All that the device plugin is told.
@@ -141,15 +141,30 @@ fn read(value: &Value, mistakes: &Mistakes) -> Option<Config> {
     let none = Value::Object(serde_json::Map::default());
     let sockets = read_sockets(top.value("sockets").unwrap_or(&none), mistakes);
     let switches = read_each(top, "switches", |item, place| read_switch(item, place, mistakes));
-    let resources = read_each(top, "resources", |item, place| read_ports(item, place, &switches, mistakes));
+    let known = Switches { named: &switches, declared: declared_names(top) };
+    let resources = read_each(top, "resources", |item, place| read_ports(item, place, &known, mistakes));
     let dataplane = top.value("dataplane").and_then(|value| read_dataplane(value, mistakes));
-    if resources.is_empty() && dataplane.is_none() && top.list("resources").is_empty() {
+    let nothing = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    if top.value("resources").is_none_or(nothing) && top.value("dataplane").is_none() {
         top.mistake("resources", "is empty: name at least one resource, or a dataplane");
     }
-    let config = Config { domain: domain?, sockets: sockets?, switches, resources, dataplane };
-    check_names(&config, mistakes);
-    check_paths(&config, mistakes);
-    Some(config)
+    check_names(&resources, dataplane.as_ref(), &switches, mistakes);
+    if let Some(sockets) = &sockets {
+        check_paths(sockets, &resources, &switches, mistakes);
+    }
+    Some(Config { domain: domain?, sockets: sockets?, switches, resources, dataplane })
+}
+
+/// The switches that resources may name.
+struct Switches<'a> {
+    named: &'a [Switch],
+    /// The names of all, those with mistakes too.
+    declared: Vec<&'a str>,
+}
+
+fn declared_names(top: Fields<'_>) -> Vec<&str> {
+    let items = top.value("switches").and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(|item| item.get("name")?.as_str()).collect()
 }
 
 fn read_each<T>(top: Fields<'_>, key: &str, read: impl Fn(&Value, &str) -> Option<T>) -> Vec<T> {
@@ -193,7 +208,7 @@ fn read_owner(value: &Value, mistakes: &Mistakes) -> Option<Owner> {
 fn read_limits(value: &Value, mistakes: &Mistakes) -> Option<Limits> {
     let fields = Fields::of(value, "sockets.limits", &["bytes", "files"], mistakes)?;
     let bytes = fields.value("bytes").map_or(Some(64 << 10), |_| fields.number("bytes", 4096..=1 << 30));
-    let files = fields.value("files").map_or(Some(32), |_| fields.number("files", 4..=1 << 20));
+    let files = fields.value("files").map_or(Some(32), |_| fields.number("files", 4..=1 << 10));
     Some(Limits { bytes: bytes?, files: files? })
 }
 
@@ -206,7 +221,7 @@ fn read_switch(value: &Value, place: &str, mistakes: &Mistakes) -> Option<Switch
     Some(Switch { name: name?.0, ovsdb: ovsdb?, bridge: bridge?.0, sockets })
 }
 
-fn read_ports(value: &Value, place: &str, switches: &[Switch], mistakes: &Mistakes) -> Option<Ports> {
+fn read_ports(value: &Value, place: &str, switches: &Switches<'_>, mistakes: &Mistakes) -> Option<Ports> {
     let fields = Fields::of(value, place, &["name", "ports", "mode", "switch"], mistakes)?;
     let name = fields.required("name");
     let count = match fields.value("ports") {
@@ -218,16 +233,14 @@ fn read_ports(value: &Value, place: &str, switches: &[Switch], mistakes: &Mistak
     };
     let mode = fields.required("mode");
     let switch = fields.required::<Word>("switch").and_then(|Word(name)| {
-        let found = switches.iter().position(|switch| switch.name == name);
-        if found.is_none() {
+        if !switches.declared.contains(&name.as_str()) {
             fields.mistake("switch", format_args!("{} is not the name of a switch", Quoted(&name)));
         }
-        found
+        switches.named.iter().position(|switch| switch.name == name)
     });
-    if let (Some(SocketMode::Client), Some(switch)) = (mode, switch)
-        && switches[switch].sockets.is_none()
+    if let (Some(SocketMode::Client), Some(Switch { name, sockets: None, .. })) =
+        (mode, switch.map(|place| &switches.named[place]))
     {
-        let name = &switches[switch].name;
         fields.mistake(
             "mode",
             format_args!("'client' (switch listens) needs the field 'sockets' of switch {}", Quoted(name)),
@@ -240,29 +253,49 @@ fn read_dataplane(value: &Value, mistakes: &Mistakes) -> Option<ResourceName> {
     Fields::of(value, "dataplane", &["name"], mistakes)?.required("name")
 }
 
-fn check_names(config: &Config, mistakes: &Mistakes) {
+fn check_names(
+    resources: &[Ports],
+    dataplane: Option<&ResourceName>,
+    switches: &[Switch],
+    mistakes: &Mistakes,
+) {
     let mut seen = BTreeSet::new();
-    for name in config.resources.iter().map(|ports| &ports.name).chain(&config.dataplane) {
+    for name in resources.iter().map(|ports| &ports.name).chain(dataplane) {
         if !seen.insert(name) {
             mistakes.add("resources", format_args!("two of them have the name {}", Quoted(name.as_str())));
         }
     }
     let mut seen = BTreeSet::new();
-    for Switch { name, .. } in &config.switches {
+    for Switch { name, .. } in switches {
         if !seen.insert(name) {
             mistakes.add("switches", format_args!("two of them have the name {}", Quoted(name)));
         }
     }
+    let count: u64 = resources.iter().map(|ports| u64::from(ports.count)).sum();
+    if count > PORTS_MAX {
+        mistakes.add("resources", format_args!("{count} ports in all: a node can have {PORTS_MAX}"));
+    }
 }
 
-/// The longest path of each resource must fit a socket's address, at both ends.
-fn check_paths(config: &Config, mistakes: &Mistakes) {
-    for ports in &config.resources {
+/// The longest path of each resource must fit a socket's address, at both ends, and the root must be nobody else's.
+fn check_paths(sockets: &Sockets, resources: &[Ports], switches: &[Switch], mistakes: &Mistakes) {
+    let root = sockets.host_root.as_ref();
+    if root.parent().is_none() {
+        mistakes.add("sockets.hostRoot", "must be a directory of its own");
+    }
+    for dir in switches.iter().filter_map(|switch| switch.sockets.as_ref()) {
+        if dir.as_ref().starts_with(root) || root.starts_with(dir) {
+            let problem =
+                format_args!("must be neither in {dir}, where a switch makes its sockets, nor around it");
+            mistakes.add("sockets.hostRoot", problem);
+        }
+    }
+    for ports in resources {
         let Some(longest) = ports.devices().last() else { continue };
-        if let Err(error) = config.sockets.host_root.socket(&longest) {
+        if let Err(error) = sockets.host_root.socket(&longest) {
             mistakes.add("sockets.hostRoot", error);
         }
-        if let Err(error) = SocketPath::try_from(config.sockets.in_container(&longest)) {
+        if let Err(error) = SocketPath::try_from(sockets.in_container(&longest)) {
             mistakes.add("sockets.containerRoot", error);
         }
     }

@@ -15,7 +15,7 @@ use super::{
     info_files::{InfoFileError, InfoFiles},
     kubelet::{self, KubeletError},
     metrics::Metrics,
-    node::{Node, NodeError},
+    node::{Node, NodeError, OwnPod},
     placing::PlaceError,
     readiness::Readiness,
     resource::Resource,
@@ -29,6 +29,8 @@ use super::{
 pub(super) struct Settings {
     /// What it offers.
     pub(super) config: Config,
+    /// Namespace and name of the pod in which it runs.
+    pub(super) own_pod: Option<OwnPod>,
     /// The kubelet's directory of device plugins.
     pub(super) kubelet_dir: PathBuf,
     /// The kubelet's PodResources socket.
@@ -54,6 +56,8 @@ pub(super) enum DaemonError {
     Kubelet(#[from] KubeletError),
     #[error("signals cannot be received: {0}")]
     Signals(io::Error),
+    #[error("internal: a task ended: {0}; please report this with the version")]
+    Task(tokio::task::JoinError),
 }
 
 impl From<NodeError> for DaemonError {
@@ -65,11 +69,10 @@ impl From<NodeError> for DaemonError {
     }
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub(super) async fn run(settings: Settings) -> Result<(), DaemonError> {
+/// Runs until SIGTERM or SIGINT. `root` was prepared before, because that may have to wait for a predecessor.
+pub(super) async fn run(settings: Settings, root: SocketRoot) -> Result<(), DaemonError> {
     let ended = until_signal().map_err(DaemonError::Signals)?;
     let (metrics, readiness) = (Metrics::new(Vec::new()), Readiness::new());
-    readiness.not_ready("socket root", "is being made ready");
     let listener = http::listen(settings.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -79,31 +82,36 @@ pub(super) async fn run(settings: Settings) -> Result<(), DaemonError> {
     let pages = Pages { metrics: metrics.clone(), readiness: readiness.clone() };
     background.spawn(http::serve(listener, pages, stopped.clone()));
 
-    let node = Arc::new(prepare(&settings, &metrics)?);
-    readiness.ready("socket root");
+    let node = Arc::new(prepare(&settings, root, &metrics, &readiness)?);
     start_tasks(&mut background, &node, &settings, &metrics, &readiness)?;
 
     let kubelet =
         kubelet::serve(resources(&node), settings.kubelet_dir.clone(), stopped, &metrics, &readiness);
     tokio::pin!(kubelet);
-    let result = tokio::select! {
-        result = &mut kubelet => result,
+    tokio::select! {
+        // It does not end well by itself.
+        result = &mut kubelet => result?,
+        Some(Err(error)) = background.join_next() => return Err(DaemonError::Task(error)),
         () = ended => {
             info!("ending: a signal");
             let _ = stop.send(true);
-            kubelet.await
+            kubelet.await?;
+            node.end();
         }
-    };
-    node.end();
-    Ok(result?)
+    }
+    Ok(())
 }
 
-fn prepare(settings: &Settings, metrics: &Metrics) -> Result<Node, DaemonError> {
+fn prepare(
+    settings: &Settings,
+    root: SocketRoot,
+    metrics: &Metrics,
+    readiness: &Readiness,
+) -> Result<Node, DaemonError> {
     let config = settings.config.clone();
-    let root = SocketRoot::prepare(&config.sockets)?;
     let container_root = config.sockets.container_root.clone();
     let files = InfoFiles::open(settings.device_info_dir.clone(), config.domain.as_str(), container_root)?;
-    Ok(Node::prepare(config, root, files, metrics.clone())?)
+    Ok(Node::prepare(config, settings.own_pod.clone(), root, files, metrics.clone(), readiness)?)
 }
 
 fn start_tasks(

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Connections at one time; more have to wait. Each serves one request.
-const CONNECTIONS_MAX: usize = 32;
+const CONNECTIONS_MAX: usize = 256;
 
 /// How much time a client has.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ struct Limits {
     whole: Duration,
 }
 
-const LIMITS: Limits = Limits { head: Duration::from_secs(5), whole: Duration::from_secs(10) };
+const LIMITS: Limits = Limits { head: Duration::from_secs(1), whole: Duration::from_secs(10) };
 
 /// The largest request head, in bytes.
 const HEAD_MAX: usize = 16 << 10;

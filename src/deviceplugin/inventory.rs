@@ -11,6 +11,9 @@ use crate::vhostuser::DeviceId;
 /// it down after `Allocate` has returned.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// The same for devices of which nobody has told since the start: a predecessor may have given one away a moment before.
+const START_GRACE: Duration = Duration::from_secs(10);
+
 /// How long a switch may be gone before its devices are unhealthy. A restart takes about 2 s.
 const GONE: Duration = Duration::from_secs(10);
 
@@ -39,15 +42,13 @@ struct Device {
 pub(super) struct Inventory {
     devices: BTreeMap<DeviceId, Device>,
     given: u64,
-    /// Whether the kubelet has ever told what is in use.
-    told: bool,
 }
 
 impl Inventory {
     /// Nothing is known of any device yet.
     pub(super) fn new(devices: impl Iterator<Item = DeviceId>, now: Instant) -> Self {
         let unknown = |id| (id, Device { state: Use::Unknown(now), given: 0 });
-        Self { devices: devices.map(unknown).collect(), given: 0, told: false }
+        Self { devices: devices.map(unknown).collect(), given: 0 }
     }
 
     /// The device is given to a pod.
@@ -58,27 +59,22 @@ impl Inventory {
         }
     }
 
-    /// The kubelet's whole list of what pods have. Returned are the devices that are free from now on.
-    pub(super) fn listed(&mut self, listed: &BTreeSet<DeviceId>, now: Instant) -> Vec<DeviceId> {
-        self.told = true;
-        let mut freed = Vec::new();
+    /// The kubelet's list of what pods have. A device that is not in it is free only if the list is `whole`.
+    pub(super) fn listed(&mut self, listed: &BTreeSet<DeviceId>, whole: bool, now: Instant) {
         for (id, device) in &mut self.devices {
-            let next = match device.state {
+            device.state = match device.state {
                 _ if listed.contains(id) => Use::Listed,
-                Use::Given(since) | Use::Unknown(since) if now - since < GRACE => device.state,
+                state if !whole => state,
+                Use::Given(since) if now - since < GRACE => device.state,
+                Use::Unknown(since) if now - since < START_GRACE => device.state,
                 _ => Use::Free,
             };
-            if next == Use::Free && device.state != Use::Free {
-                freed.push(id.clone());
-            }
-            device.state = next;
         }
-        freed
     }
 
     /// Whether a pod has it, or may have it.
     pub(super) fn may_be_in_use(&self, id: &DeviceId) -> bool {
-        let unknown = |device: &Device| matches!(device.state, Use::Unknown(_)) && !self.told;
+        let unknown = |device: &Device| matches!(device.state, Use::Unknown(_));
         self.is_known_in_use(id) || self.devices.get(id).is_some_and(unknown)
     }
 
@@ -153,11 +149,12 @@ mod tests {
     fn until_the_kubelet_has_told_everything_may_be_in_use() {
         let start = Instant::now();
         let mut inventory = inventory(start);
-        assert!(inventory.may_be_in_use(&id("a-0")) && inventory.may_be_in_use(&id("a-2")));
-        assert!(inventory.listed(&ids(&["a-1"]), start + seconds(1)).is_empty());
-        assert!(!inventory.may_be_in_use(&id("a-0")) && inventory.may_be_in_use(&id("a-1")));
-        // What a dead pod may have left is cleared only when no `Allocate` of a predecessor can be behind it.
-        assert_eq!(inventory.listed(&ids(&["a-1"]), start + seconds(60)), [id("a-0"), id("a-2")]);
+        assert!(inventory.may_be_in_use(&id("a-0")) && !inventory.is_known_in_use(&id("a-0")));
+        inventory.listed(&ids(&["a-1"]), true, start + seconds(9));
+        // A predecessor may have given it away a moment before it ended.
+        assert!(inventory.may_be_in_use(&id("a-0")) && inventory.is_known_in_use(&id("a-1")));
+        inventory.listed(&ids(&["a-1"]), true, start + seconds(10));
+        assert!(!inventory.may_be_in_use(&id("a-0")) && inventory.is_known_in_use(&id("a-1")));
         assert!(!inventory.may_be_in_use(&id("b-0")));
     }
 
@@ -165,27 +162,39 @@ mod tests {
     fn a_device_is_in_use_from_allocate_until_the_kubelet_lists_it_no_more() {
         let start = Instant::now();
         let mut inventory = inventory(start);
-        inventory.listed(&ids(&[]), start + seconds(60));
+        inventory.listed(&ids(&[]), true, start + seconds(60));
         inventory.give(&id("a-0"), start + seconds(70));
-        assert!(inventory.may_be_in_use(&id("a-0")));
+        assert!(inventory.is_known_in_use(&id("a-0")));
         // Not listed yet.
-        assert!(inventory.listed(&ids(&[]), start + seconds(71)).is_empty());
-        assert!(inventory.may_be_in_use(&id("a-0")));
-        assert!(inventory.listed(&ids(&["a-0"]), start + seconds(80)).is_empty());
-        assert!(inventory.may_be_in_use(&id("a-0")));
-        assert_eq!(inventory.listed(&ids(&[]), start + seconds(90)), [id("a-0")]);
+        inventory.listed(&ids(&[]), true, start + seconds(71));
+        assert!(inventory.is_known_in_use(&id("a-0")));
+        inventory.listed(&ids(&["a-0"]), true, start + seconds(80));
+        assert!(inventory.is_known_in_use(&id("a-0")));
+        inventory.listed(&ids(&[]), true, start + seconds(90));
         assert!(!inventory.may_be_in_use(&id("a-0")));
-        assert!(inventory.listed(&ids(&[]), start + seconds(100)).is_empty());
+    }
+
+    /// A kubelet that has just started has not heard of its pods yet.
+    #[test]
+    fn a_list_that_is_not_whole_frees_nothing() {
+        let start = Instant::now();
+        let mut inventory = inventory(start);
+        inventory.listed(&ids(&["a-0"]), true, start + seconds(60));
+        inventory.listed(&ids(&["a-1"]), false, start + seconds(600));
+        assert!(inventory.is_known_in_use(&id("a-0")) && inventory.is_known_in_use(&id("a-1")));
+        assert!(!inventory.may_be_in_use(&id("a-2")));
     }
 
     #[test]
     fn one_whose_pod_never_came_is_free_in_the_end() {
         let start = Instant::now();
         let mut inventory = inventory(start);
-        inventory.listed(&ids(&[]), start + seconds(60));
+        inventory.listed(&ids(&[]), true, start + seconds(60));
         inventory.give(&id("a-0"), start + seconds(70));
-        assert!(inventory.listed(&ids(&[]), start + seconds(129)).is_empty());
-        assert_eq!(inventory.listed(&ids(&[]), start + seconds(130)), [id("a-0")]);
+        inventory.listed(&ids(&[]), true, start + seconds(129));
+        assert!(inventory.is_known_in_use(&id("a-0")));
+        inventory.listed(&ids(&[]), true, start + seconds(130));
+        assert!(!inventory.may_be_in_use(&id("a-0")));
     }
 
     /// The pod before has ended and the id was given away again, both between two lists.
@@ -193,10 +202,10 @@ mod tests {
     fn one_that_was_given_again_stays_in_use() {
         let start = Instant::now();
         let mut inventory = inventory(start);
-        inventory.listed(&ids(&["a-0"]), start);
+        inventory.listed(&ids(&["a-0"]), true, start);
         inventory.give(&id("a-0"), start + seconds(5));
-        assert!(inventory.listed(&ids(&[]), start + seconds(10)).is_empty());
-        assert!(inventory.may_be_in_use(&id("a-0")));
+        inventory.listed(&ids(&[]), true, start + seconds(10));
+        assert!(inventory.is_known_in_use(&id("a-0")));
     }
 
     #[test]

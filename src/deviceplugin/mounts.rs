@@ -1,6 +1,6 @@
 //! The mounts that the socket root is made of.
 
-use std::{fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{ffi::CString, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::{
     fd::AsRawFd,
@@ -46,13 +46,32 @@ pub(super) fn harden(path: &Path) -> Result<(), Errno> {
 
 /// Mounts a file system of limited size onto a directory.
 pub(super) fn small(path: &Path, limits: Limits) -> Result<(), Errno> {
-    // One is the file system's own root, and since Linux 6.6 label and ACL are counted with the files too.
-    let options = format!("size={},nr_inodes={},mode=0700", limits.bytes, limits.files + 2);
-    let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
+    let options = options(limits)?;
     match mount("vhostuser", path, "tmpfs", HARD | MountFlags::NOSYMFOLLOW, Some(options.as_c_str())) {
         Err(Errno::INVAL) => mount("vhostuser", path, "tmpfs", HARD, Some(options.as_c_str())),
         result => result,
     }
+}
+
+/// Gives a file system that is there already its limits, which may have been configured anew.
+pub(super) fn resize(path: &Path, limits: Limits) {
+    let resized = options(limits).and_then(|options| {
+        let data = options.as_c_str();
+        match mount_remount(path, HARD | MountFlags::NOSYMFOLLOW, data) {
+            Err(Errno::INVAL) => mount_remount(path, HARD, data),
+            result => result,
+        }
+    });
+    if let Err(error) = resized {
+        warn!(path = %path.display(), %error, "its limits stay what they were: it holds more than the new ones allow");
+    }
+}
+
+/// Two directories are the file system's root and the pod's, and one more stands beside it while it is made; since Linux
+/// 6.6 label and ACL are counted with the files too.
+fn options(limits: Limits) -> Result<CString, Errno> {
+    let options = format!("size={},nr_inodes={},mode=0711", limits.bytes, limits.files + 4);
+    CString::new(options).map_err(|_| Errno::INVAL)
 }
 
 /// Takes the uppermost mount off a directory.
@@ -60,16 +79,27 @@ pub(super) fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {
     rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW)
 }
 
-/// Whether other mount namespaces get the mounts that are made below this one (`proc(5)`, mountinfo).
+/// Whether other mount namespaces get what is mounted at this path (`proc(5)`, mountinfo).
 pub(super) fn is_shared(path: &Path) -> Result<bool, Errno> {
     let table = fs::read("/proc/self/mountinfo").map_err(|_| Errno::NOENT)?;
     let path = escape(path);
-    let lines = table.rsplit(|byte| *byte == b'\n');
-    let mut at = lines.filter(|line| line.split(|byte| *byte == b' ').nth(4) == Some(path.as_slice()));
-    // The last is the uppermost.
-    let uppermost = at.next().ok_or(Errno::NOENT)?;
-    let mut optional = uppermost.split(|byte| *byte == b' ').skip(6).take_while(|field| *field != b"-");
+    let field = |line: &[u8]| line.split(|byte| *byte == b' ').nth(4).map(<[u8]>::to_vec);
+    let mut found: Option<(usize, &[u8])> = None;
+    for line in table.split(|byte| *byte == b'\n') {
+        // The deepest, and of these the last, which is the uppermost.
+        if let Some(at) = field(line).filter(|at| contains(at, &path))
+            && found.is_none_or(|(depth, _)| at.len() >= depth)
+        {
+            found = Some((at.len(), line));
+        }
+    }
+    let (_, line) = found.ok_or(Errno::NOENT)?;
+    let mut optional = line.split(|byte| *byte == b' ').skip(6).take_while(|field| *field != b"-");
     Ok(optional.any(|field| field.starts_with(b"shared:")))
+}
+
+fn contains(mount: &[u8], path: &[u8]) -> bool {
+    mount == b"/" || path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 /// As the kernel writes a path into mountinfo.
@@ -99,7 +129,8 @@ mod tests {
 
     #[test]
     fn finds_a_mount_in_the_table() {
-        assert_eq!(is_shared(Path::new("/no/such/mount")), Err(Errno::NOENT));
-        assert!(is_shared(Path::new("/proc")).is_ok());
+        assert_eq!(is_shared(Path::new("/proc")), is_shared(Path::new("/proc/self")));
+        assert!(contains(b"/", b"/run/x") && contains(b"/run", b"/run/x") && contains(b"/run/x", b"/run/x"));
+        assert!(!contains(b"/run", b"/runx") && !contains(b"/run/x", b"/run"));
     }
 }

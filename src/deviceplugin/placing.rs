@@ -20,8 +20,8 @@ use rustix::{
 
 use super::mounts;
 use crate::{
-    socketdir::Owner,
-    vhostuser::{DeviceId, SOCKET_FILE},
+    socketdir::{Label, Owner},
+    vhostuser::{DeviceId, POD_DIR, SOCKET_FILE},
 };
 
 /// Rights of a placed socket: to connect needs write permission (unix(7)).
@@ -77,11 +77,12 @@ pub struct Placing {
     /// The socket root, from there and from the host's root.
     root: (PathBuf, PathBuf),
     owner: Owner,
+    label: Option<Label>,
 }
 
 impl Placing {
-    /// `root` and `switch` must exist and be without links; placed sockets belong to `owner`.
-    pub fn new(switch: &Path, root: &Path, owner: Owner) -> Result<Self, PlaceError> {
+    /// `root` and `switch` must exist and be without links; placed sockets belong to `owner` and have the `label`.
+    pub fn new(switch: &Path, root: &Path, owner: Owner, label: Option<Label>) -> Result<Self, PlaceError> {
         let parent = common_parent(switch, root);
         let below = |path: &Path| path.strip_prefix(&parent).unwrap_or(path).to_owned();
         let tree = mounts::detached(&parent)
@@ -91,6 +92,7 @@ impl Placing {
             switch: (below(switch), switch.to_owned()),
             root: (below(root), root.to_owned()),
             owner,
+            label,
         };
         placing.check_same_directories()?;
         Ok(placing)
@@ -115,13 +117,21 @@ impl Placing {
             return Ok(false);
         }
         self.check_owner(&switch, &found, &path)?;
-        self.give(&socket).map_err(fail("its owner and mode cannot be set"))?;
-        let device = self.open(&self.root.0.join(id.as_str()));
-        let device = device.map_err(io_error(&self.root.1.join(id.as_str()), "cannot be opened"))?;
+        self.give(&socket).map_err(fail("its label, owner and mode cannot be set"))?;
+        let device = Path::new(id.as_str()).join(POD_DIR);
+        let shown = self.root.1.join(&device);
+        let device = self.open(&self.root.0.join(device)).map_err(io_error(&shown, "cannot be opened"))?;
         renameat(&switch, name.as_str(), &device, SOCKET_FILE).map_err(fail("cannot be moved to its pod"))?;
         // Made anew in this very moment: then the name is another socket, and the next look gives it its owner.
         let placed = statat(&device, SOCKET_FILE, AtFlags::SYMLINK_NOFOLLOW);
         Ok(placed.is_ok_and(|placed| placed.st_ino == found.st_ino))
+    }
+
+    /// Whether the switch's directory, by the path that was configured, is still the one that is looked at.
+    pub fn is_in_place(&self, dir: &Path) -> bool {
+        let Ok(seen) = stat(dir) else { return true };
+        let same = |found: Stat| (found.st_dev, found.st_ino) == (seen.st_dev, seen.st_ino);
+        self.open(&self.switch.0).and_then(fstat).is_ok_and(same)
     }
 
     /// Through the parent's mount both must be what they are by their own paths.
@@ -152,6 +162,10 @@ impl Placing {
 
     fn give(&self, socket: &OwnedFd) -> Result<(), Errno> {
         let (uid, gid) = (Uid::from_raw(self.owner.uid), Gid::from_raw(self.owner.gid));
+        if let Some(label) = &self.label {
+            // A kernel without labels needs none.
+            let _ = label.apply_to_path_fd(socket)?;
+        }
         chownat(socket, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
         // The way to an inode that is open without rights; a path could have become something else.
         let magic = format!("/proc/self/fd/{}", socket.as_raw_fd());
@@ -199,7 +213,7 @@ mod tests {
     use super::*;
     use crate::{
         deviceplugin::{
-            config::{Limits, Sockets},
+            config::{Config, Limits, Sockets},
             own_mounts::inside,
             root::SocketRoot,
         },
@@ -210,16 +224,18 @@ mod tests {
     const QEMU: Owner = Owner { uid: 107, gid: 107 };
 
     fn prepared() -> (SocketRoot, DeviceId) {
-        let settings = Sockets {
+        let sockets = Sockets {
             host_root: "/run/vhostuser".parse().unwrap(),
             container_root: ComputePath::directory("/run/vhostuser").unwrap(),
             access: Access { owner: QEMU, mode: 0o770, switch_user: None },
             label: None,
             limits: Limits { bytes: 65536, files: 32 },
         };
-        let root = SocketRoot::prepare(&settings).unwrap();
+        let domain = "a.b".parse().unwrap();
+        let config = Config { domain, sockets, switches: vec![], resources: vec![], dataplane: None };
+        let root = SocketRoot::prepare(&config).unwrap();
         let id: DeviceId = "listening-0".parse().unwrap();
-        root.hand_over(&id, SocketMode::Client).unwrap();
+        root.ensure(&id, SocketMode::Client).unwrap();
         (root, id)
     }
 
@@ -232,10 +248,10 @@ mod tests {
         }
         let (root, id) = prepared();
         fs::create_dir("/run/openvswitch").unwrap();
-        let placing = Placing::new(Path::new("/run/openvswitch"), root.path(), QEMU).unwrap();
+        let placing = Placing::new(Path::new("/run/openvswitch"), root.path(), QEMU, None).unwrap();
         assert!(!placing.place(&id).unwrap());
         let made = Path::new("/run/openvswitch").join(id.port_name());
-        let placed = Path::new("/run/vhostuser/listening-0/vhost.sock");
+        let placed = Path::new("/run/vhostuser/listening-0/pod/vhost.sock");
         for restart in 0..3 {
             // A package's upgrade removes the directory as well.
             if restart == 2 {
@@ -262,9 +278,9 @@ mod tests {
         }
         let (root, id) = prepared();
         fs::create_dir("/run/openvswitch").unwrap();
-        let placing = Placing::new(Path::new("/run/openvswitch"), root.path(), QEMU).unwrap();
+        let placing = Placing::new(Path::new("/run/openvswitch"), root.path(), QEMU, None).unwrap();
         let made = Path::new("/run/openvswitch").join(id.port_name());
-        let placed = Path::new("/run/vhostuser/listening-0/vhost.sock");
+        let placed = Path::new("/run/vhostuser/listening-0/pod/vhost.sock");
         fs::write("/run/victim", "kept").unwrap();
         symlink("/run/victim", placed).unwrap();
         let _switch = UnixListener::bind(&made).unwrap();
@@ -274,12 +290,12 @@ mod tests {
         assert_eq!((victim.uid(), fs::read_to_string("/run/victim").unwrap()), (0, "kept".to_owned()));
 
         // The pod's directory itself made a link.
-        fs::rename("/run/vhostuser/listening-0", "/run/vhostuser/moved").unwrap();
+        fs::rename("/run/vhostuser/listening-0/pod", "/run/vhostuser/moved").unwrap();
         fs::create_dir("/run/elsewhere").unwrap();
-        symlink("/run/elsewhere", "/run/vhostuser/listening-0").unwrap();
+        symlink("/run/elsewhere", "/run/vhostuser/listening-0/pod").unwrap();
         let _switch = UnixListener::bind(&made).unwrap();
         let refused = placing.place(&id).unwrap_err().to_string();
-        assert!(refused.starts_with("/run/vhostuser/listening-0: cannot be opened: "), "{refused}");
+        assert!(refused.starts_with("/run/vhostuser/listening-0/pod: cannot be opened: "), "{refused}");
         assert_eq!(fs::read_dir("/run/elsewhere").unwrap().count(), 0);
     }
 
@@ -290,7 +306,7 @@ mod tests {
         }
         let (root, id) = prepared();
         fs::create_dir("/run/openvswitch").unwrap();
-        let placing = Placing::new(Path::new("/run/openvswitch"), root.path(), QEMU).unwrap();
+        let placing = Placing::new(Path::new("/run/openvswitch"), root.path(), QEMU, None).unwrap();
         let made = Path::new("/run/openvswitch").join(id.port_name());
         fs::write(&made, "no socket").unwrap();
         assert!(!placing.place(&id).unwrap());
@@ -322,7 +338,7 @@ mod tests {
         let (root, _) = prepared();
         fs::create_dir("/mnt/openvswitch").unwrap();
         assert_eq!(
-            Placing::new(Path::new("/mnt/openvswitch"), root.path(), QEMU).unwrap_err().to_string(),
+            Placing::new(Path::new("/mnt/openvswitch"), root.path(), QEMU, None).unwrap_err().to_string(),
             "the switch's socket directory /mnt/openvswitch and the socket root /run/vhostuser are not on one file \
              system, and a socket cannot be moved from one to another: put both below one mount, such as /run"
         );

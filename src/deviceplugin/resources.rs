@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     node::Node,
@@ -113,6 +113,10 @@ impl Resource for Dataplane {
             let text = format!("resource {} has no device {}, only {DATAPLANE}", self.name, Quoted(other));
             return Err(AllocateError::Unknown(text));
         }
+        warn!(
+            resource = self.name,
+            "the whole socket root was given to a container: it reaches every socket"
+        );
         let mount = DirMount { host: self.root.clone(), container: self.root.clone(), read_only: false };
         Ok(Grant { mounts: vec![mount], envs: Vec::new() })
     }

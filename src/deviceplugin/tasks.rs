@@ -81,15 +81,14 @@ pub(super) async fn watch_use(node: Arc<Node>, socket: PathBuf) {
     loop {
         ticks.tick().await;
         match kubelet::in_use(&socket, &domain, LIST_ANSWER).await {
-            Ok(listed) => {
+            Ok(listing) => {
                 failing = false;
-                let ids: BTreeSet<DeviceId> = listed.iter().filter_map(|(_, id)| id.parse().ok()).collect();
-                node.listed(&ids);
+                node.listed(&listing, Instant::now());
             }
             Err(error) if !failing => {
                 failing = true;
                 warn!(
-                    "{error}; until then no device is reported unhealthy and no directory is cleared early"
+                    "{error}; until then no device is reported unhealthy, and directories of devices that are no more stay"
                 );
             }
             Err(_) => {}
@@ -126,13 +125,21 @@ impl SwitchSockets {
         let mut watch = DirWatch::new(self.dir.clone());
         let mut told = BTreeSet::new();
         loop {
-            match self.open(&node) {
-                Ok(()) => readiness.ready(&who),
-                Err(error) => readiness.not_ready(&who, error.to_string()),
+            // It may have been mounted over, or be a link that leads elsewhere now.
+            if self.placing.as_ref().is_some_and(|placing| !placing.is_in_place(&self.dir)) {
+                self.placing = None;
             }
-            if let Some(placing) = &self.placing {
-                place_all(placing, &self.devices, &metrics, &mut told);
+            let problems = match self.open(&node) {
+                Ok(()) => self.place_all(&metrics),
+                Err(error) => BTreeSet::from([error.to_string()]),
+            };
+            // Each once, and not each second.
+            problems.difference(&told).for_each(|problem| error!("{problem}"));
+            match problems.iter().next() {
+                None => readiness.ready(&who),
+                Some(problem) => readiness.not_ready(&who, problem.clone()),
             }
+            told = problems;
             watch.changed(LOOK).await;
         }
     }
@@ -145,24 +152,27 @@ impl SwitchSockets {
             Err(PlaceError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result?,
         };
-        let owner = node.config.sockets.access.owner;
-        self.placing = Some(Placing::new(&dir, node.root.path(), owner)?);
+        let sockets = &node.config.sockets;
+        let (owner, label) = (sockets.access.owner, sockets.label.clone());
+        self.placing = Some(Placing::new(&dir, node.root.path(), owner, label)?);
         Ok(())
     }
-}
 
-fn place_all(placing: &Placing, devices: &[DeviceId], metrics: &Metrics, told: &mut BTreeSet<String>) {
-    for id in devices {
-        match placing.place(id) {
-            Ok(false) => {}
-            Ok(true) => {
-                info!(device = %id, "the switch's socket is in its pod's directory");
-                metrics.socket_placed();
+    /// What is in the way of any of them.
+    fn place_all(&self, metrics: &Metrics) -> BTreeSet<String> {
+        let Some(placing) = &self.placing else { return BTreeSet::new() };
+        let mut problems = BTreeSet::new();
+        for id in &self.devices {
+            match placing.place(id) {
+                Ok(false) => {}
+                Ok(true) => {
+                    info!(device = %id, "the switch's socket is in its pod's directory");
+                    metrics.socket_placed();
+                }
+                Err(error) => drop(problems.insert(error.to_string())),
             }
-            // Once, and not each second.
-            Err(error) if told.insert(error.to_string()) => error!(device = %id, "{error}"),
-            Err(_) => {}
         }
+        problems
     }
 }
 

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use rustix::{
-    fd::{AsFd, BorrowedFd},
-    fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr},
+    fd::{AsFd, AsRawFd, BorrowedFd},
+    fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr, setxattr},
     io::Errno,
 };
 
@@ -111,13 +111,26 @@ pub struct NoLabel;
 
 impl Label {
     pub(super) fn apply(&self, fd: impl AsFd) -> Result<Result<(), NoLabel>, Errno> {
-        let mut value = self.0.clone().into_bytes();
-        value.push(0);
-        match fsetxattr(fd, "security.selinux", &value, XattrFlags::empty()) {
-            Ok(()) => Ok(Ok(())),
-            Err(Errno::OPNOTSUPP) => Ok(Err(NoLabel)),
-            Err(error) => Err(error),
-        }
+        told(fsetxattr(fd, "security.selinux", &self.value(), XattrFlags::empty()))
+    }
+
+    /// For an inode that is open without rights: by its place among the open files, which is no name that somebody
+    /// could change.
+    pub(crate) fn apply_to_path_fd(&self, fd: impl AsFd) -> Result<Result<(), NoLabel>, Errno> {
+        let magic = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+        told(setxattr(magic, "security.selinux", &self.value(), XattrFlags::empty()))
+    }
+
+    fn value(&self) -> Vec<u8> {
+        [self.0.as_bytes(), b"\0"].concat()
+    }
+}
+
+fn told(result: Result<(), Errno>) -> Result<Result<(), NoLabel>, Errno> {
+    match result {
+        Ok(()) => Ok(Ok(())),
+        Err(Errno::OPNOTSUPP) => Ok(Err(NoLabel)),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,8 +11,9 @@ use rustix::{
 use super::{SocketDirError, failure, open_below};
 use crate::random;
 
-/// The most entries that are removed before it counts as being refilled. A directory of ours is limited to far fewer.
-const REMOVALS_MAX: usize = 1_000_000;
+/// The most entries that are removed before it counts as being refilled; the largest limit that a directory may have
+/// is a sixteenth of it.
+const REMOVALS_MAX: usize = 1 << 14;
 
 /// Removes everything in `dir`. A deep tree is taken apart from the top: what is in a sub-directory is moved up before
 /// the sub-directory goes, so neither the stack nor the number of open files depends on what was put there.

@@ -19,7 +19,7 @@ pub use access::{Access, Label, NoLabel, Owner};
 
 use crate::{
     atomic_file,
-    vhostuser::{DeviceId, HostDir, SOCKET_FILE},
+    vhostuser::{DeviceId, HostDir, POD_DIR, SOCKET_FILE},
 };
 
 /// An open socket directory.
@@ -70,7 +70,9 @@ impl SocketDir {
     /// Opens the directory of a device; nothing if there is none.
     pub fn open(root: &HostDir, id: &DeviceId) -> Result<Option<Self>, SocketDirError> {
         let path = root.device(id);
-        let found = open_trusted(root.as_ref()).and_then(|root| open_below(&root, id.as_str()));
+        let found = open_trusted(root.as_ref())
+            .and_then(|root| open_mounted(&root, id.as_str()))
+            .and_then(|device| open_below(&device, POD_DIR));
         match found {
             Ok(fd) => Ok(Some(Self { fd, path })),
             Err(Errno::NOENT) => Ok(None),
@@ -79,10 +81,9 @@ impl SocketDir {
     }
 
     /// A directory of that name below one that is open already. `shown` is the latter's path, for messages.
-    pub(crate) fn open_at(parent: impl AsFd, shown: &Path, id: &DeviceId) -> Result<Self, SocketDirError> {
-        let path = shown.join(id.as_str());
-        let fd =
-            open_below(parent, id.as_str()).map_err(|error| failure(&path, "cannot be opened", error))?;
+    pub(crate) fn open_at(parent: impl AsFd, shown: &Path, name: &str) -> Result<Self, SocketDirError> {
+        let path = shown.join(name);
+        let fd = open_below(parent, name).map_err(|error| failure(&path, "cannot be opened", error))?;
         Ok(Self { fd, path })
     }
 
@@ -150,10 +151,23 @@ impl AsFd for SocketDir {
     }
 }
 
-/// Opens a directory that is one component below another, whatever the name has become.
+/// Opens a directory that is one component below another, on the same mount, whatever the name has become.
 fn open_below(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
+    open_resolved(parent, name, ResolveFlags::NO_XDEV)
+}
+
+/// The same where a mount may begin: a device's directory is one.
+pub(crate) fn open_mounted(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
+    open_resolved(parent, name, ResolveFlags::empty())
+}
+
+fn open_resolved(
+    parent: impl AsFd,
+    name: impl rustix::path::Arg + Copy,
+    more: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | more;
     loop {
         // The kernel asks for another try where something was renamed meanwhile (openat2(2)).
         match openat2(parent.as_fd(), name, flags, Mode::empty(), resolve) {

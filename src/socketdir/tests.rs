@@ -19,7 +19,7 @@ fn id() -> DeviceId {
 /// A root with one device's directory.
 fn device() -> (tempfile::TempDir, SocketDir) {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("sockets-0")).unwrap();
+    fs::create_dir_all(dir.path().join("sockets-0/pod")).unwrap();
     let device = SocketDir::open(&root(&dir), &id()).unwrap().unwrap();
     (dir, device)
 }
@@ -28,7 +28,8 @@ fn device() -> (tempfile::TempDir, SocketDir) {
 fn opens_a_directory_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     assert!(SocketDir::open(&root(&dir), &id()).unwrap().is_none());
-    let path = dir.path().join("sockets-0");
+    fs::create_dir(dir.path().join("sockets-0")).unwrap();
+    let path = dir.path().join("sockets-0/pod");
     let refusal = || SocketDir::open(&root(&dir), &id()).unwrap_err().to_string();
     symlink("/etc", &path).unwrap();
     // The kernel gives either reason for a link that must not be followed.
@@ -51,7 +52,7 @@ fn clears_any_tree_and_leaves_what_links_lead_to() {
     let outside = dir.path().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("kept"), "kept").unwrap();
-    let inside = dir.path().join("sockets-0");
+    let inside = dir.path().join("sockets-0/pod");
     symlink(&outside, inside.join("link-to-dir")).unwrap();
     symlink(outside.join("kept"), inside.join("vhost.sock")).unwrap();
     fs::hard_link(outside.join("kept"), inside.join("hard")).unwrap();
@@ -82,7 +83,7 @@ fn clears_a_tree_deeper_than_any_path() {
 #[test]
 fn finds_a_socket_only() {
     let (dir, device) = device();
-    let path = dir.path().join("sockets-0/vhost.sock");
+    let path = dir.path().join("sockets-0/pod/vhost.sock");
     assert_eq!(device.find_socket().unwrap(), None);
     let elsewhere = dir.path().join("other.sock");
     let _other = UnixListener::bind(&elsewhere).unwrap();
@@ -102,7 +103,7 @@ fn finds_a_socket_only() {
 #[test]
 fn owner_mode_and_acl_are_set_anew() {
     let (dir, device) = device();
-    let path = dir.path().join("sockets-0");
+    let path = dir.path().join("sockets-0/pod");
     let access = |switch_user| Access { owner: Owner { uid: 107, gid: 108 }, mode: 0o770, switch_user };
     for switch_user in [Some(998), None] {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o007)).unwrap();
@@ -120,7 +121,7 @@ fn owner_mode_and_acl_are_set_anew() {
 #[test]
 fn files_are_written_for_their_reader() {
     let (dir, device) = device();
-    let path = dir.path().join("sockets-0/app.json");
+    let path = dir.path().join("sockets-0/pod/app.json");
     let victim = dir.path().join("victim");
     fs::write(&victim, "kept").unwrap();
     symlink(&victim, &path).unwrap();

@@ -8,10 +8,14 @@ use super::Quoted;
 /// target is given the source's.
 pub const SOCKET_FILE: &str = "vhost.sock";
 
+/// The directory below a device's own that its pod sees. A new one for each pod: whoever kept the old one open holds
+/// nothing of the next pod's.
+pub const POD_DIR: &str = "pod";
+
 /// A device of the vhost-user device plugin: one socket directory on one node.
 ///
-/// 1 to 63 of `a`–`z`, `0`–`9` and `-`, not beginning or ending with `-`: one safe file name, the last component of
-/// the directory on the host and in the container alike.
+/// 1 to 63 of `a`–`z`, `0`–`9` and `-`, not beginning or ending with `-`: one safe file name, a component of the paths
+/// on the host and in the container alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(String);
 

@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{ComputePath, DeviceId, PathError, SOCKET_FILE, SocketPath};
+use super::{ComputePath, DeviceId, POD_DIR, PathError, SOCKET_FILE, SocketPath};
 
 /// An absolute directory on the node, in this process's own mount namespace: the counterpart of [`ComputePath`].
 /// Held without empty and `.` components; never with `..` or control characters.
@@ -12,9 +12,9 @@ use super::{ComputePath, DeviceId, PathError, SOCKET_FILE, SocketPath};
 pub struct HostDir(PathBuf);
 
 impl HostDir {
-    /// The directory of a device below this socket root.
+    /// The socket directory of a device below this socket root: what its pod sees of it.
     pub fn device(&self, id: &DeviceId) -> PathBuf {
-        self.0.join(id.as_str())
+        self.0.join(id.as_str()).join(POD_DIR)
     }
 
     /// The socket of a device below this socket root, as the switch must know it.
@@ -23,7 +23,7 @@ impl HostDir {
     /// The path has more than 107 bytes: OVS would cut it off without a word.
     pub fn socket(&self, id: &DeviceId) -> Result<SocketPath, PathError> {
         let directory = ComputePath::directory(&self.to_string())?;
-        SocketPath::try_from(directory.join(id.as_str()).join(SOCKET_FILE))
+        SocketPath::try_from(directory.join(id.as_str()).join(POD_DIR).join(SOCKET_FILE))
     }
 }
 
@@ -55,13 +55,13 @@ mod tests {
     fn names_directories_and_sockets_of_devices() {
         let root: HostDir = "/var/run//vhostuser/".parse().unwrap();
         let id: DeviceId = "sockets-0".parse().unwrap();
-        assert_eq!(root.device(&id), Path::new("/var/run/vhostuser/sockets-0"));
-        assert_eq!(root.socket(&id).unwrap().as_str(), "/var/run/vhostuser/sockets-0/vhost.sock");
-        let deep: HostDir = format!("/{}", "d".repeat(86)).parse().unwrap();
+        assert_eq!(root.device(&id), Path::new("/var/run/vhostuser/sockets-0/pod"));
+        assert_eq!(root.socket(&id).unwrap().as_str(), "/var/run/vhostuser/sockets-0/pod/vhost.sock");
+        let deep: HostDir = format!("/{}", "d".repeat(82)).parse().unwrap();
         assert_eq!(
             deep.socket(&id).unwrap_err().to_string(),
             format!(
-                "path '{deep}/sockets-0/vhost.sock' has 108 bytes, more than the 107 that a unix socket can have"
+                "path '{deep}/sockets-0/pod/vhost.sock' has 108 bytes, more than the 107 that a unix socket can have"
             )
         );
         assert_eq!("run".parse::<HostDir>().unwrap_err().to_string(), "path 'run' is not absolute");

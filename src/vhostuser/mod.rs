@@ -11,7 +11,7 @@ mod pci;
 mod queues;
 mod quoted;
 
-pub use device::{DeviceId, DeviceIdError, SOCKET_FILE};
+pub use device::{DeviceId, DeviceIdError, POD_DIR, SOCKET_FILE};
 pub use host::HostDir;
 pub use mac::{MacAddr, MacError};
 pub use mode::{SocketMode, UnknownMode};

@@ -11,7 +11,11 @@ use crate::{
 };
 
 fn mount(id: &str, read_only: bool) -> Mount {
-    Mount { host: format!("/run/vhostuser/{id}"), container: format!("/var/run/vhostuser/{id}"), read_only }
+    Mount {
+        host: format!("/run/vhostuser/{id}/pod"),
+        container: format!("/var/run/vhostuser/{id}"),
+        read_only,
+    }
 }
 
 fn given(resource: &str, ids: &[&str], read_only: bool) -> Allocation {
@@ -36,8 +40,8 @@ async fn a_container_gets_its_own_directories() {
         assert_eq!(sockets, given(SOCKETS, &["sockets-0", "sockets-1"], false));
         let listening = node.kubelet.allocate("vm-1", LISTENING, 1).await.unwrap();
         assert_eq!(listening, given(LISTENING, &["listening-0"], true));
-        assert_eq!(rights("/run/vhostuser/sockets-0"), (107, 107, 0o770));
-        assert_eq!(rights("/run/vhostuser/listening-0"), (0, 107, 0o750));
+        assert_eq!(rights("/run/vhostuser/sockets-0/pod"), (107, 107, 0o770));
+        assert_eq!(rights("/run/vhostuser/listening-0/pod"), (0, 107, 0o750));
 
         let error = node.kubelet.allocate("vm-2", SOCKETS, 2).await.unwrap_err();
         let text = "requested number of devices unavailable for vhostuser.network/sockets. Requested: 2, Available: 1";
@@ -71,7 +75,7 @@ async fn the_next_pod_finds_nothing_of_the_one_before() {
         node.kubelet.allocate("vm-1", SOCKETS, 3).await.unwrap();
         fs::write("/run/victim", "kept").unwrap();
         for id in ["sockets-0", "sockets-1"] {
-            let dir = format!("{ROOT}/{id}");
+            let dir = format!("{ROOT}/{id}/pod");
             fs::create_dir_all(format!("{dir}/a/b")).unwrap();
             symlink("/run/victim", format!("{dir}/vhost.sock")).unwrap();
             symlink("/run", format!("{dir}/a/run")).unwrap();
@@ -80,7 +84,7 @@ async fn the_next_pod_finds_nothing_of_the_one_before() {
         let again = node.kubelet.allocate("vm-2", SOCKETS, 3).await.unwrap();
         assert_eq!(again, given(SOCKETS, &["sockets-0", "sockets-1", "sockets-2"], false));
         for id in ["sockets-0", "sockets-1", "sockets-2"] {
-            assert_eq!(names(&format!("{ROOT}/{id}")), set(&[]));
+            assert_eq!(names(&format!("{ROOT}/{id}/pod")), set(&[]));
         }
         assert_eq!(fs::read_to_string("/run/victim").unwrap(), "kept");
         assert_eq!(plugin.metric("directories_cleared_total"), 2);

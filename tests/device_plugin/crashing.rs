@@ -1,6 +1,9 @@
 //! Killed at any step, then started again.
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
@@ -25,17 +28,17 @@ async fn what_a_running_pod_has_is_not_touched() {
         node.kubelet.allocate("vm-1", SOCKETS, 1).await.unwrap();
         node.kubelet.allocate("vm-1", LISTENING, 1).await.unwrap();
         for id in ["sockets-0", "listening-0"] {
-            fs::write(format!("{ROOT}/{id}/vhost.sock"), "in use").unwrap();
+            fs::write(format!("{ROOT}/{id}/pod/vhost.sock"), "in use").unwrap();
         }
-        let before = ["sockets-0", "listening-0"].map(|id| rights(&format!("{ROOT}/{id}")));
+        let before = ["sockets-0", "listening-0"].map(|id| rights(&format!("{ROOT}/{id}/pod")));
         for _ in 0..3 {
             plugin.kill().await;
             until("the kubelet has noticed", || !node.kubelet.listens(SOCKETS)).await;
             plugin = node.ready_plugin().await;
             for id in ["sockets-0", "listening-0"] {
-                assert_eq!(fs::read_to_string(format!("{ROOT}/{id}/vhost.sock")).unwrap(), "in use");
+                assert_eq!(fs::read_to_string(format!("{ROOT}/{id}/pod/vhost.sock")).unwrap(), "in use");
             }
-            assert_eq!(["sockets-0", "listening-0"].map(|id| rights(&format!("{ROOT}/{id}"))), before);
+            assert_eq!(["sockets-0", "listening-0"].map(|id| rights(&format!("{ROOT}/{id}/pod"))), before);
             let metric = format!("devices_allocated{{resource=\"{SOCKETS}\"}}");
             until("it knows what is in use", || plugin.metric(&metric) == 1).await;
         }
@@ -81,6 +84,46 @@ async fn killed_at_any_time_while_it_starts() {
         }
         node.kubelet.allocate("vm-1", SOCKETS, 3).await.unwrap();
         plugin.stop().await;
+    })
+    .await;
+}
+
+/// Killed while it hands devices over: what pods have got by then stays, and the next start makes the rest whole.
+#[tokio::test]
+async fn killed_while_it_allocates() {
+    alone("crashing::killed_while_it_allocates", async {
+        let mut node = Node::new().await;
+        for step in 0..12_u32 {
+            let plugin = node.ready_plugin().await;
+            node.kubelet.allocate("kept", SOCKETS, 1).await.unwrap();
+            let kept = node.kubelet.pod("kept")[0].ids.first().unwrap().clone();
+            fs::write(format!("{ROOT}/{kept}/pod/vhost.sock"), "in use").unwrap();
+            let allocating = async {
+                // Until the plugin is gone.
+                while node.kubelet.allocate("others", SOCKETS, 2).await.is_ok() {
+                    node.kubelet.release("others");
+                }
+            };
+            let killing = async {
+                sleep(Duration::from_micros(700 * u64::from(step))).await;
+                plugin.kill().await;
+            };
+            tokio::join!(allocating, killing);
+            until("the kubelet has noticed", || !node.kubelet.listens(SOCKETS)).await;
+            let plugin = node.ready_plugin().await;
+            assert_eq!(fs::read_to_string(format!("{ROOT}/{kept}/pod/vhost.sock")).unwrap(), "in use");
+            for id in ["sockets-0", "sockets-1", "sockets-2"] {
+                assert_eq!(rights(&format!("{ROOT}/{id}/pod")), (107, 107, 0o770), "{id} after {step}");
+            }
+            assert_eq!(device_info(), expected_device_info());
+            let others = node.kubelet.allocate("others", SOCKETS, 2).await.unwrap().ids;
+            for id in others {
+                assert_eq!(names(&format!("{ROOT}/{id}")), set(&["pod"]), "{id} after {step}");
+            }
+            node.kubelet.release("others");
+            node.kubelet.release("kept");
+            plugin.stop().await;
+        }
     })
     .await;
 }

@@ -54,3 +54,27 @@ async fn devices_follow_their_switch_but_not_at_once() {
     })
     .await;
 }
+
+/// A kubelet that has just started knows of no pods while the API server is away. None of them loses its directory, or its
+/// device's health.
+#[tokio::test]
+async fn a_kubelet_that_knows_of_no_pods_frees_nothing() {
+    alone("health::a_kubelet_that_knows_of_no_pods_frees_nothing", async {
+        let mut node = Node::new().await;
+        let plugin = node.ready_plugin().await;
+        let vm = node.kubelet.allocate("vm", SOCKETS, 1).await.unwrap();
+        std::fs::write("/run/vhostuser/sockets-0/pod/vhost.sock", "in use").unwrap();
+        let metric = format!("devices_allocated{{resource=\"{SOCKETS}\"}}");
+        until("it knows what is in use", || plugin.metric(&metric) == 1).await;
+        node.kubelet.be_ignorant(true);
+        node.ovsdb = None;
+        until("the switch is gone", || node.kubelet.healthy(SOCKETS).len() < 3).await;
+        // Longer than the time between two lists.
+        sleep(Duration::from_secs(11)).await;
+        assert!(node.kubelet.healthy(SOCKETS).is_superset(&vm.ids));
+        assert_eq!(plugin.metric(&metric), 1);
+        assert_eq!(std::fs::read_to_string("/run/vhostuser/sockets-0/pod/vhost.sock").unwrap(), "in use");
+        plugin.stop().await;
+    })
+    .await;
+}

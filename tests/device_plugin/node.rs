@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    kubelet::Kubelet,
+    kubelet::{Kubelet, PLUGIN_POD},
     ovsdb::Ovsdb,
     plugin::{Plugin, until},
 };
@@ -70,6 +70,8 @@ impl Node {
             &format!("--pod-resources={}", pod_resources.display()),
             &format!("--device-info-dir={DEVICE_INFO}"),
             "--listen=127.0.0.1:0",
+            "--pod-namespace=default",
+            &format!("--pod-name={PLUGIN_POD}"),
         ];
         Plugin::start(&arguments, Path::new(&format!("/run/plugin-{}.log", self.started)))
     }

@@ -17,7 +17,7 @@ use crate::{
     plugin::until,
 };
 
-const PLACED: &str = "/run/vhostuser/listening-0/vhost.sock";
+const PLACED: &str = "/run/vhostuser/listening-0/pod/vhost.sock";
 
 /// Where the switch makes the socket of a device's port.
 fn made(id: &str) -> PathBuf {
@@ -91,7 +91,7 @@ async fn what_a_tenant_laid_is_neither_followed_nor_handed_on() {
         let plugin = node.ready_plugin().await;
         node.kubelet.allocate("hostile", SOCKETS, 1).await.unwrap();
         node.kubelet.allocate("hostile", LISTENING, 1).await.unwrap();
-        let own = format!("{ROOT}/sockets-0");
+        let own = format!("{ROOT}/sockets-0/pod");
         symlink("/run/victim/file", format!("{own}/vhost.sock")).unwrap();
         symlink("/run/victim", format!("{own}/dir")).unwrap();
         fs::create_dir_all(format!("{own}/a/b/c")).unwrap();

@@ -98,6 +98,9 @@ fn note(books: &mut Books, registration: &Registration) -> Result<(), Status> {
     Ok(())
 }
 
+/// The pod of the device plugin itself, in the namespace `default`: a list names pods without devices too.
+pub const PLUGIN_POD: &str = "vhostuser-node-x";
+
 struct Lister(Shared);
 
 #[tonic::async_trait]
@@ -106,7 +109,12 @@ impl PodResourcesLister for Lister {
         &self,
         _: Request<ListPodResourcesRequest>,
     ) -> Result<Response<ListPodResourcesResponse>, Status> {
-        let pod_resources = lock(&self.0).pods.iter().map(|(name, given)| pod(name, given)).collect();
+        let books = lock(&self.0);
+        let mut pod_resources = Vec::new();
+        if !books.ignorant {
+            pod_resources.push(pod(PLUGIN_POD, &[]));
+            pod_resources.extend(books.pods.iter().map(|(name, given)| pod(name, given)));
+        }
         Ok(Response::new(ListPodResourcesResponse { pod_resources }))
     }
 }

@@ -71,6 +71,7 @@ pub struct Books {
     pub duplicates: usize,
     pub refuse: usize,
     pub deaf: bool,
+    pub ignorant: bool,
     pub plugins: BTreeMap<String, Plugin>,
     /// What each pod has.
     pub pods: BTreeMap<String, Vec<Allocation>>,

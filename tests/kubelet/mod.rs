@@ -27,6 +27,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
+pub use api::PLUGIN_POD;
 use books::Books;
 pub use books::{Allocation, Device, Mount, Registration};
 pub use plugin::{Client, dial};
@@ -150,6 +151,11 @@ impl Kubelet {
     /// Takes registrations, but does not listen to the plugin.
     pub fn be_deaf(&self, deaf: bool) {
         self.books().deaf = deaf;
+    }
+
+    /// Has not heard of its pods: lists none, as a kubelet that has just started while the API server is away.
+    pub fn be_ignorant(&self, ignorant: bool) {
+        self.books().ignorant = ignorant;
     }
 
     /// All registrations since it was started, the refused ones included.

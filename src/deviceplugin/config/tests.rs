@@ -92,7 +92,7 @@ extra: 1
             "sockets.hostRoot: path 'run' is not absolute",
             "sockets.mode: must be a text",
             "sockets.owner.uid: '-1' must be a whole number from 0 to 4294967294",
-            "sockets.limits.files: '1' must be a whole number from 4 to 1048576",
+            "sockets.limits.files: '1' must be a whole number from 4 to 1024",
             "sockets.selinuxLabel: 'x' is no SELinux label: it is user:role:type:level, such as \
              system_u:object_r:container_file_t:s0",
             "switches[0].bridge: 'a b' is no name: printable characters without space and '/'",
@@ -128,6 +128,28 @@ fn names_and_references_must_fit() {
         "domain: 'x.kubernetes.io' belongs to Kubernetes: use a domain of your own; resources: is empty: name at \
          least one resource, or a dataplane"
     );
+    // One mistake hides no other, and makes none.
+    assert_eq!(
+        mistakes(
+            "{domain: b, switches: [{name: ovs}], resources: [{name: s, ports: 1, mode: server, switch: ovs}], \
+             dataplane: 5}"
+        ),
+        "domain: 'b' is no domain, such as vhostuser.network; switches[0].bridge: is missing; dataplane: must be an \
+         object"
+    );
+    assert_eq!(mistakes("{domain: a.b, resources: 5}"), "resources: must be a list");
+    assert_eq!(
+        mistakes(
+            "{domain: a.b, sockets: {hostRoot: /run}, switches: [{name: o, bridge: b, sockets: /run/ovs}], \
+             resources: [{name: s, ports: 4096, mode: server, switch: o}, {name: t, ports: 1, mode: client, switch: o}]}"
+        ),
+        "resources: 4097 ports in all: a node can have 4096; sockets.hostRoot: must be neither in /run/ovs, where a \
+         switch makes its sockets, nor around it"
+    );
+    assert_eq!(
+        mistakes("{domain: a.b, sockets: {hostRoot: /}, dataplane: {name: d}}"),
+        "sockets.hostRoot: must be a directory of its own"
+    );
     assert_eq!(mistakes("[]"), "must be an object");
     assert!(mistakes("a: [").starts_with("not YAML: "));
 }
@@ -146,7 +168,7 @@ fn paths_too_long_for_a_socket_are_told_before_anything_is_made() {
     let told = mistakes(&yaml);
     assert!(
         told.contains(
-            "has 112 bytes, more than the 107 that a unix socket can have; sockets.hostRoot: path "
+            "has 116 bytes, more than the 107 that a unix socket can have; sockets.hostRoot: path "
         ),
         "{told}"
     );
@@ -166,8 +188,34 @@ proptest! {
         prop_assert_eq!(port_names.len(), 40);
     }
 
+    /// Any values in any of the known places.
     #[test]
-    fn no_text_panics(text in "\\PC{0,200}") {
-        let _ = Config::parse(&text);
+    fn nothing_panics(
+        values in prop::collection::vec(value(), 5),
+        switch in prop::collection::btree_map("name|ovsdb|bridge|sockets", value(), 0..5),
+        ports in prop::collection::btree_map("name|ports|mode|switch", value(), 0..5),
+    ) {
+        let keys = ["domain", "sockets", "switches", "resources", "dataplane"];
+        let whole: serde_json::Map<_, _> = keys.iter().map(|key| (*key).to_owned()).zip(values).collect();
+        let _ = Config::parse(&Value::Object(whole).to_string());
+        let parts = serde_json::json!({"domain": "a.b", "switches": [switch], "resources": [ports]});
+        let _ = Config::parse(&parts.to_string());
     }
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        prop_oneof!["[a-z/.-]{0,12}", "server|client|ovs|a.b|/run/x"].prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let keys = "name|hostRoot|owner|uid|gid|mode|limits|bytes|files|switchUser|[a-z]{1,4}";
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(keys, inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
 }

@@ -22,8 +22,9 @@ mod streams;
 mod tests;
 mod wire;
 
-pub(crate) use podresources::in_use;
+pub(crate) use podresources::{Listing, in_use};
 pub(crate) use serve::{KubeletError, serve};
+pub(crate) use socket::socket_path;
 
 /// Generated from `proto/kubelet`; private, so that nothing else speaks the wire's types.
 #[allow(

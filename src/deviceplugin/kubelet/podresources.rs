@@ -20,20 +20,32 @@ const ANSWER_MAX: usize = 64 << 20;
 )]
 pub(crate) struct PodResourcesError(#[from] pub(super) CallError);
 
-/// The devices of resources in this domain that pods have: whole resource name and device id.
+/// The kubelet's list of pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    /// Whole resource name and device id of what they have.
+    pub(crate) devices: BTreeSet<(String, String)>,
+    /// Namespace and name of them all, those without devices too.
+    pub(crate) pods: BTreeSet<(String, String)>,
+}
+
+/// What pods have of resources in this domain.
 ///
 /// A device is in this list only after the kubelet has taken the answer to its `Allocate`, so one that was allocated
-/// a moment ago may be missing. A pod that has ended may still be in it.
+/// a moment ago may be missing. A pod that has ended may still be in it. A kubelet that has just started lists
+/// nothing until it has heard of its pods, which takes as long as the API server is away.
 pub(crate) async fn in_use(
     socket: &Path,
     domain: &str,
     limit: Duration,
-) -> Result<BTreeSet<(String, String)>, PodResourcesError> {
+) -> Result<Listing, PodResourcesError> {
     let answer = channel::call(socket, limit, async |channel| {
         let client = PodResourcesListerClient::new(channel);
         client.max_decoding_message_size(ANSWER_MAX).list(ListPodResourcesRequest {}).await
     });
-    Ok(devices(answer.await?.into_inner().pod_resources, domain))
+    let pods = answer.await?.into_inner().pod_resources;
+    let names = pods.iter().map(|pod| (pod.namespace.clone(), pod.name.clone())).collect();
+    Ok(Listing { devices: devices(pods, domain), pods: names })
 }
 
 fn devices(pods: Vec<PodResources>, domain: &str) -> BTreeSet<(String, String)> {

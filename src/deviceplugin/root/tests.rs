@@ -14,14 +14,16 @@ use crate::{
 
 const QEMU: Owner = Owner { uid: 107, gid: 107 };
 
-fn settings(switch_user: Option<u32>) -> Sockets {
-    Sockets {
+fn settings(switch_user: Option<u32>) -> Config {
+    let sockets = Sockets {
         host_root: "/run/vhostuser".parse().unwrap(),
         container_root: ComputePath::directory("/var/run/vhostuser").unwrap(),
         access: Access { owner: QEMU, mode: 0o770, switch_user },
         label: Some("system_u:object_r:container_file_t:s0".parse().unwrap()),
         limits: Limits { bytes: 8192, files: 6 },
-    }
+    };
+    let domain = "a.b".parse().unwrap();
+    Config { domain, sockets, switches: Vec::new(), resources: Vec::new(), dataplane: None }
 }
 
 fn id(text: &str) -> DeviceId {
@@ -62,19 +64,29 @@ fn the_root_is_a_mount_of_its_own() {
         let meta = fs::metadata(path).unwrap();
         (meta.uid(), meta.gid(), meta.mode() & 0o7777)
     };
-    assert_eq!(rights("/run/vhostuser"), (0, 0, 0o711));
-    assert_eq!(rights("/run/vhostuser/sockets-0"), (107, 107, 0o770));
-    assert_eq!(rights("/run/vhostuser/listening-0"), (0, 107, 0o750));
+    for (path, expected) in [
+        ("/run/vhostuser", (0, 0, 0o711)),
+        ("/run/vhostuser/sockets-0", (0, 0, 0o711)),
+        ("/run/vhostuser/sockets-0/pod", (107, 107, 0o770)),
+        ("/run/vhostuser/listening-0", (0, 0, 0o711)),
+        ("/run/vhostuser/listening-0/pod", (0, 107, 0o750)),
+    ] {
+        assert_eq!(rights(path), expected, "{path}");
+    }
 
     // Again, as after a restart: nothing is mounted twice, and nothing in use is touched.
-    fs::write("/run/vhostuser/sockets-0/vhost.sock", "in use").unwrap();
-    fs::set_permissions("/run/vhostuser/sockets-0", fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write("/run/vhostuser/sockets-0/pod/vhost.sock", "in use").unwrap();
+    fs::set_permissions("/run/vhostuser/sockets-0/pod", fs::Permissions::from_mode(0o700)).unwrap();
     drop(root);
-    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    let mut changed = settings(None);
+    changed.sockets.limits = Limits { bytes: 16384, files: 20 };
+    let root = SocketRoot::prepare(&changed).unwrap();
     root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
     assert_eq!(mounts(), expected);
-    assert_eq!(rights("/run/vhostuser/sockets-0"), (107, 107, 0o700));
-    assert_eq!(fs::read_to_string("/run/vhostuser/sockets-0/vhost.sock").unwrap(), "in use");
+    assert_eq!(rights("/run/vhostuser/sockets-0/pod"), (107, 107, 0o700));
+    assert_eq!(fs::read_to_string("/run/vhostuser/sockets-0/pod/vhost.sock").unwrap(), "in use");
+    let limits = rustix::fs::statvfs("/run/vhostuser/sockets-0").unwrap();
+    assert_eq!((limits.f_blocks * limits.f_frsize, limits.f_files), (16384, 24));
 
     // A root that somebody else works in.
     assert_eq!(
@@ -90,13 +102,32 @@ fn the_root_is_a_mount_of_its_own() {
     assert_eq!(mounts(), expected[..1]);
 }
 
+/// All of them at once, each waiting for the one before: the root is mounted once.
+#[test]
+fn instances_take_turns() {
+    if !inside("deviceplugin::root::tests::instances_take_turns") {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let root = SocketRoot::prepare(&settings(None)).unwrap();
+                root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+            });
+        }
+    });
+    let paths: Vec<_> = mounts().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["/run/vhostuser", "/run/vhostuser/sockets-0"]);
+}
+
 #[test]
 fn a_directory_is_handed_over_empty_and_to_its_owner() {
     if !inside("deviceplugin::root::tests::a_directory_is_handed_over_empty_and_to_its_owner") {
         return;
     }
     let root = SocketRoot::prepare(&settings(None)).unwrap();
-    let dir = Path::new("/run/vhostuser/sockets-0");
+    let dir = Path::new("/run/vhostuser/sockets-0/pod");
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
     assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), 0);
     fs::write("/run/victim", "kept").unwrap();
     fs::create_dir(dir.join("a")).unwrap();
@@ -106,6 +137,7 @@ fn a_directory_is_handed_over_empty_and_to_its_owner() {
     std::os::unix::fs::chown(dir, Some(0), Some(0)).unwrap();
     assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), 3);
     assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
+    assert_eq!(entries("/run/vhostuser/sockets-0"), ["pod"]);
     let meta = fs::metadata(dir).unwrap();
     assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (107, 107, 0o770));
     assert_eq!(fs::read_to_string("/run/victim").unwrap(), "kept");
@@ -114,41 +146,98 @@ fn a_directory_is_handed_over_empty_and_to_its_owner() {
     assert_eq!(&label[..length], b"system_u:object_r:container_file_t:s0\0");
 }
 
+/// By an open directory that it kept, and could have passed to another pod of its own.
+#[test]
+fn the_pod_before_holds_nothing_of_the_next() {
+    if !inside("deviceplugin::root::tests::the_pod_before_holds_nothing_of_the_next") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    for (name, mode) in [("sockets-0", SocketMode::Server), ("listening-0", SocketMode::Client)] {
+        root.ensure(&id(name), mode).unwrap();
+        // As its container has it.
+        let mounted = Path::new("/mnt").join(name);
+        fs::create_dir(&mounted).unwrap();
+        rustix::mount::mount_bind(Path::new("/run/vhostuser").join(name).join("pod"), &mounted).unwrap();
+        let kept = open_trusted(&mounted).unwrap();
+        mounts::unmount(&mounted, UnmountFlags::DETACH).unwrap();
+        root.hand_over(&id(name), mode).unwrap();
+        let _next = UnixListener::bind(format!("/run/vhostuser/{name}/pod/vhost.sock")).unwrap();
+        assert_eq!(list(&kept).unwrap(), [""; 0], "{name}");
+        assert_eq!(stat_in(&kept, "vhost.sock"), Err(Errno::NOENT), "{name}");
+        assert_eq!(mkdirat(&kept, "x", Mode::from_raw_mode(0o700)), Err(Errno::NOENT), "{name}");
+        assert_eq!(stat_in(&kept, "../pod/vhost.sock"), Err(Errno::NOENT), "{name}");
+    }
+}
+
+fn stat_in(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+    rustix::fs::statat(dir, name, AtFlags::empty()).map(drop)
+}
+
+/// What a privileged pod made so that it cannot be removed, and what it mounted.
+#[test]
+fn what_cannot_be_removed_is_put_aside() {
+    if !inside("deviceplugin::root::tests::what_cannot_be_removed_is_put_aside") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+    fs::create_dir("/run/precious").unwrap();
+    fs::write("/run/precious/file", "kept").unwrap();
+    fs::create_dir("/run/vhostuser/sockets-0/pod/m").unwrap();
+    rustix::mount::mount_bind("/run/precious", "/run/vhostuser/sockets-0/pod/m").unwrap();
+    assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), 0);
+    assert_eq!(fs::read_to_string("/run/precious/file").unwrap(), "kept");
+    assert_eq!(entries("/run/vhostuser/sockets-0/pod"), [""; 0]);
+    assert_eq!(entries("/run/vhostuser/sockets-0").len(), 2);
+}
+
 #[test]
 fn a_killed_process_leaves_nothing_half_done() {
     if !inside("deviceplugin::root::tests::a_killed_process_leaves_nothing_half_done") {
         return;
     }
     let root = SocketRoot::prepare(&settings(Some(998))).unwrap();
-    // Killed after each step: the directory, the mount.
-    fs::create_dir("/run/vhostuser/sockets-0").unwrap();
-    fs::set_permissions("/run/vhostuser/sockets-0", fs::Permissions::from_mode(0o700)).unwrap();
-    fs::create_dir("/run/vhostuser/sockets-1").unwrap();
-    mounts::small(Path::new("/run/vhostuser/sockets-1"), settings(None).limits).unwrap();
-    fs::create_dir("/run/vhostuser/listening-0").unwrap();
-    fs::set_permissions("/run/vhostuser/listening-0", fs::Permissions::from_mode(0o700)).unwrap();
+    let at = |name: &str| Path::new("/run/vhostuser").join(name);
+    // Killed after each step: the directory, the mount, a pod's directory that is not ready, one that is put aside.
+    fs::create_dir(at("sockets-0")).unwrap();
+    for name in ["sockets-1", "sockets-2", "sockets-3"] {
+        fs::create_dir(at(name)).unwrap();
+        mounts::small(&at(name), settings(None).sockets.limits).unwrap();
+    }
+    fs::create_dir(at("sockets-2/.vhostuser-00000001")).unwrap();
+    fs::create_dir(at("sockets-3/.vhostuser-00000002")).unwrap();
+    fs::write(at("sockets-3/.vhostuser-00000002/old"), "").unwrap();
+    fs::create_dir(at("listening-0")).unwrap();
     for (name, mode) in [
         ("sockets-0", SocketMode::Server),
         ("sockets-1", SocketMode::Server),
+        ("sockets-2", SocketMode::Server),
+        ("sockets-3", SocketMode::Server),
         ("listening-0", SocketMode::Client),
     ] {
         root.ensure(&id(name), mode).unwrap();
-        let meta = fs::metadata(Path::new("/run/vhostuser").join(name)).unwrap();
+        let meta = fs::metadata(at(name).join("pod")).unwrap();
         let (uid, bits) = if mode == SocketMode::Server { (107, 0o770) } else { (0, 0o750) };
         assert_eq!((meta.uid(), meta.mode() & 0o7777), (uid, bits), "{name}");
-        assert_eq!(is_mount(&root, name).unwrap(), mode == SocketMode::Server, "{name}");
+        assert_eq!(is_mount(&root.fd, name).unwrap(), mode == SocketMode::Server, "{name}");
+        root.hand_over(&id(name), mode).unwrap();
+        assert_eq!(entries(at(name).to_str().unwrap()), ["pod"]);
     }
     // Killed before the root was mounted, and between the mount and its options.
+    for name in ["sockets-0", "sockets-1", "sockets-2", "sockets-3", "listening-0"] {
+        root.remove(&id(name)).unwrap();
+    }
     drop(root);
     mounts::unmount(Path::new("/run/vhostuser"), UnmountFlags::DETACH).unwrap();
     mounts::onto_itself(Path::new("/run/vhostuser")).unwrap();
     fs::remove_file("/run/vhostuser/.vhostuser-device-plugin").unwrap();
-    for name in ["sockets-0", "sockets-1", "listening-0"] {
-        fs::remove_dir(Path::new("/run/vhostuser").join(name)).unwrap();
-    }
     fs::write("/run/vhostuser/.vhostuser-0badcafe", "").unwrap();
+    // What a container runtime makes for a mount that came too early.
+    fs::create_dir("/run/vhostuser/sockets-0").unwrap();
     let _root = SocketRoot::prepare(&settings(None)).unwrap();
     assert!(mounts()[0].1.ends_with("nosymfollow"));
+    assert_eq!(mounts().len(), 1);
 }
 
 #[test]
@@ -165,6 +254,63 @@ fn only_a_directory_of_its_own_is_taken() {
     );
     assert!(mounts().is_empty());
     assert_eq!(entries("/run/vhostuser"), ["somebodys"]);
+    // Where somebody else could put something in its place.
+    fs::remove_dir_all("/run/vhostuser").unwrap();
+    fs::create_dir("/run/open").unwrap();
+    fs::set_permissions("/run/open", fs::Permissions::from_mode(0o777)).unwrap();
+    let mut config = settings(None);
+    config.sockets.host_root = "/run/open/root".parse().unwrap();
+    assert_eq!(
+        SocketRoot::prepare(&config).unwrap_err().to_string(),
+        "socket root /run/open/root: others than root may change its parent directory: give it a place that is \
+         root's, such as /run"
+    );
+    // Where nobody would see the mounts: /mnt is private here.
+    config.sockets.host_root = "/mnt/root".parse().unwrap();
+    fs::set_permissions("/mnt", fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(
+        SocketRoot::prepare(&config).unwrap_err().to_string(),
+        "socket root /mnt/root: mounts made here are seen in this mount namespace only: in a container the volume needs \
+         mountPropagation: Bidirectional; elsewhere see mount(8), --make-shared"
+    );
+}
+
+#[test]
+fn another_domain_needs_another_root() {
+    if !inside("deviceplugin::root::tests::another_domain_needs_another_root") {
+        return;
+    }
+    let mut other = settings(None);
+    other.domain = "c.d".parse().unwrap();
+    drop(SocketRoot::prepare(&settings(None)).unwrap());
+    // Nothing is in it.
+    let root = SocketRoot::prepare(&other).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+    drop(root);
+    assert_eq!(
+        SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
+        "socket root /run/vhostuser has directories of domain c.d, and domain is now a.b: pods may be using them under \
+         the same ids; give the new domain another root, or remove them when no pod has one (umount -R, rm -r)"
+    );
+}
+
+/// Somebody took the mounts away, or put something else in their place: nothing is handed out that no switch sees.
+#[test]
+fn nothing_is_mounted_later() {
+    if !inside("deviceplugin::root::tests::nothing_is_mounted_later") {
+        return;
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+    mounts::unmount(Path::new("/run/vhostuser/sockets-0"), UnmountFlags::DETACH).unwrap();
+    let refused = || root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap_err().to_string();
+    let expected =
+        "/run/vhostuser/sockets-0: it was unmounted or replaced after the start: restart the device plugin";
+    assert_eq!(refused(), expected);
+    mounts::small(Path::new("/run/vhostuser/sockets-0"), settings(None).sockets.limits).unwrap();
+    root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap();
+    mounts::unmount(Path::new("/run/vhostuser"), UnmountFlags::DETACH).unwrap();
+    assert_eq!(refused(), expected);
 }
 
 #[test]
@@ -175,7 +321,7 @@ fn another_mode_needs_another_name() {
     let root = SocketRoot::prepare(&settings(None)).unwrap();
     root.ensure(&id("a-0"), SocketMode::Server).unwrap();
     root.ensure(&id("b-0"), SocketMode::Client).unwrap();
-    let _socket = UnixListener::bind("/run/vhostuser/b-0/vhost.sock").unwrap();
+    let _socket = UnixListener::bind("/run/vhostuser/b-0/pod/vhost.sock").unwrap();
     for (name, mode) in [("a-0", SocketMode::Client), ("b-0", SocketMode::Server)] {
         assert_eq!(
             root.ensure(&id(name), mode).unwrap_err().to_string(),
@@ -185,7 +331,7 @@ fn another_mode_needs_another_name() {
             )
         );
     }
-    assert!(Path::new("/run/vhostuser/b-0/vhost.sock").exists());
+    assert!(Path::new("/run/vhostuser/b-0/pod/vhost.sock").exists());
 }
 
 /// What a tenant does in its own directory: fill it, lay links, listen. None of it reaches anybody else.
@@ -196,29 +342,29 @@ fn a_hostile_tenant_reaches_nobody_else() {
     }
     let root = SocketRoot::prepare(&settings(None)).unwrap();
     for name in ["sockets-0", "sockets-1"] {
-        root.hand_over(&id(name), SocketMode::Server).unwrap();
+        root.ensure(&id(name), SocketMode::Server).unwrap();
     }
     // Full of files, then full of bytes, as root too: its own end only.
-    assert!(!can(107, Deed::Fill, "/run/vhostuser/sockets-0"));
-    let filled = entries("/run/vhostuser/sockets-0").len();
-    // Six and, before Linux 6.6, the one that the label does not take.
-    assert!((6..=7).contains(&filled), "{filled}");
-    fs::write("/run/vhostuser/sockets-0/f1", vec![1; 1 << 20]).unwrap_err();
-    assert!(fs::metadata("/run/vhostuser/sockets-0/f1").unwrap().len() <= 8192);
-    assert!(!can(107, Deed::Bind, "/run/vhostuser/sockets-0/vhost.sock"));
-    assert!(can(107, Deed::Bind, "/run/vhostuser/sockets-1/vhost.sock"));
+    assert!(!can(107, Deed::Fill, "/run/vhostuser/sockets-0/pod"));
+    let filled = entries("/run/vhostuser/sockets-0/pod").len();
+    // Six, and what label and the next directory would have taken.
+    assert!((6..=8).contains(&filled), "{filled}");
+    fs::write("/run/vhostuser/sockets-0/pod/f1", vec![1; 1 << 20]).unwrap_err();
+    assert!(fs::metadata("/run/vhostuser/sockets-0/pod/f1").unwrap().len() <= 8192);
+    assert!(!can(107, Deed::Bind, "/run/vhostuser/sockets-0/pod/vhost.sock"));
+    assert!(can(107, Deed::Bind, "/run/vhostuser/sockets-1/pod/vhost.sock"));
     assert_eq!(root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap(), filled);
 
     // A link to the other tenant's socket: not even root, as which the switch runs, is led there.
-    symlink("../sockets-1/vhost.sock", "/run/vhostuser/sockets-0/vhost.sock").unwrap();
-    let led = std::os::unix::net::UnixStream::connect("/run/vhostuser/sockets-0/vhost.sock").unwrap_err();
+    symlink("../../sockets-1/pod/vhost.sock", "/run/vhostuser/sockets-0/pod/vhost.sock").unwrap();
+    let led = std::os::unix::net::UnixStream::connect("/run/vhostuser/sockets-0/pod/vhost.sock").unwrap_err();
     assert_eq!(led.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
     // Its own directory's name is not its own.
-    assert!(!can(107, Deed::Rename, "/run/vhostuser/sockets-0"));
+    assert!(!can(107, Deed::Rename, "/run/vhostuser/sockets-0/pod"));
     // Nothing in it is run.
-    fs::write("/run/vhostuser/sockets-1/f", "#!/bin/sh\n").unwrap();
-    fs::set_permissions("/run/vhostuser/sockets-1/f", fs::Permissions::from_mode(0o4755)).unwrap();
-    let run = std::process::Command::new("/run/vhostuser/sockets-1/f").status().unwrap_err();
+    fs::write("/run/vhostuser/sockets-1/pod/f", "#!/bin/sh\n").unwrap();
+    fs::set_permissions("/run/vhostuser/sockets-1/pod/f", fs::Permissions::from_mode(0o4755)).unwrap();
+    let run = std::process::Command::new("/run/vhostuser/sockets-1/pod/f").status().unwrap_err();
     assert_eq!(run.kind(), io::ErrorKind::PermissionDenied);
 }
 
@@ -229,9 +375,9 @@ fn only_the_tenant_and_the_switch_reach_a_socket() {
     }
     const STRANGER: u32 = 1234;
     const SWITCH: u32 = 998;
-    const SOCKET: &str = "/run/vhostuser/sockets-0/vhost.sock";
+    const SOCKET: &str = "/run/vhostuser/sockets-0/pod/vhost.sock";
     let root = SocketRoot::prepare(&settings(Some(SWITCH))).unwrap();
-    root.hand_over(&id("sockets-0"), SocketMode::Server).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
     let mut tenant = as_user(107, Deed::Listen, SOCKET).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while !can(SWITCH, Deed::Connect, SOCKET) {
@@ -240,8 +386,8 @@ fn only_the_tenant_and_the_switch_reach_a_socket() {
     }
     assert!(can(107, Deed::Connect, SOCKET) && !can(STRANGER, Deed::Connect, SOCKET));
     for user in [STRANGER, SWITCH] {
-        assert!(!can(user, Deed::List, "/run/vhostuser/sockets-0"), "{user}");
-        assert!(!can(user, Deed::Bind, "/run/vhostuser/sockets-0/other.sock"), "{user}");
+        assert!(!can(user, Deed::List, "/run/vhostuser/sockets-0/pod"), "{user}");
+        assert!(!can(user, Deed::Bind, "/run/vhostuser/sockets-0/pod/other.sock"), "{user}");
     }
     for user in [STRANGER, SWITCH, 107] {
         assert!(!can(user, Deed::List, "/run/vhostuser"), "{user}");

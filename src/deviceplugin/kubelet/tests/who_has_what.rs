@@ -20,7 +20,7 @@ async fn tells_the_devices_of_our_domain() {
         plugin.ready().await;
         until("all lists", || names.iter().all(|name| kubelet.healthy(name).len() == 3)).await;
         let socket = kubelet.pod_resources();
-        let used = async || in_use(&socket, "example.org", PATIENCE).await.unwrap();
+        let used = async || in_use(&socket, "example.org", PATIENCE).await.unwrap().devices;
         assert_eq!(used().await, BTreeSet::new());
 
         kubelet.allocate("vm-1", NAME, 2).await.unwrap();
@@ -51,7 +51,7 @@ async fn reads_a_full_node() {
             let ids = (0..1000).map(|n| format!("{long}-{pod}-{n}")).collect();
             (NAME.to_owned(), ids)
         });
-        let used = in_use(&kubelet.pod_resources(), "example.org", PATIENCE).await.unwrap();
+        let used = in_use(&kubelet.pod_resources(), "example.org", PATIENCE).await.unwrap().devices;
         assert_eq!(used.len(), 110_000);
     })
     .await;
