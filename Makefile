@@ -1,26 +1,45 @@
 # `make` lists the targets. Everything a target needs beyond Rust, Debian and root it installs itself.
 
+VERSION  := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+BINARIES := network-vhostuser-binding vhostuser-device-plugin vhostuser
 STATIC   := x86_64-unknown-linux-gnu
-BINARY   := target/$(STATIC)/release/network-vhostuser-binding
-# Packed relocations (glibc 2.36 and later) save 4 % of a position-independent static binary.
-STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
+TARGET   := $(abspath $(or $(CARGO_TARGET_DIR),target))
+OUT      := $(TARGET)/$(STATIC)/release
+BINARY   := $(OUT)/network-vhostuser-binding
+# Packed relocations (glibc 2.36 and later) save 4 % of a position-independent static binary. The remapped paths are
+# those of this machine; without them two directories give the same bytes.
+STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs \
+	--remap-path-prefix=$(TARGET)=/target --remap-path-prefix=$(CURDIR)=/src \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+# Of the last commit, so that images and the SBOM are the same whenever they are made.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 FUZZ_SECONDS ?= 30
 
-.PHONY: help demo test check unit deny fuzz dataplane bench build clean
+REGISTRY  ?= localhost
+IMAGE_TAG ?= v$(VERSION)
+CONTAINER_TOOL ?= $(firstword $(foreach tool,buildah podman docker,$(if $(shell command -v $(tool)),$(tool))))
+SIDECAR_IMAGE = $(REGISTRY)/network-vhostuser-binding:$(IMAGE_TAG)
+NODE_IMAGE    = $(REGISTRY)/vhostuser-node:$(IMAGE_TAG)
+# Docker takes the time from SOURCE_DATE_EPOCH itself.
+BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)),,--timestamp $(SOURCE_DATE_EPOCH)) \
+	--build-arg VERSION=$(VERSION)
+
+.PHONY: help demo test check unit deny fuzz dataplane bench build dist sbom reproducible image image-names image-test push \
+	manifests clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt-launcher asks for them
 	@cargo build --quiet
 	@cargo run --quiet --example demo
 
-test: check unit deny fuzz dataplane ## Pass every test (root; under twenty minutes on two fresh cores)
+test: check unit manifests deny fuzz image-test dataplane ## Pass every test (root; under twenty minutes on two fresh cores)
 
 check: ## Format, lints, documentation
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --test dataplane -- -D warnings
+	cargo clippy --locked --test dataplane --test image --test kustomize -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
@@ -39,9 +58,44 @@ dataplane: ## Real libvirt, QEMU and OVS-DPDK with live migration (root)
 	tests/dataplane/setup.sh
 	cargo test --locked --test dataplane -- --nocapture
 
-build: ## The sidecar as one static binary
-	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --target $(STATIC)
-	@ls -l $(BINARY)
+build: ## The sidecar, the device plugin and the CNI plugin, each one static binary
+	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --bins --target $(STATIC)
+	@mkdir -p dist
+	@install -m 0755 $(BINARIES:%=$(OUT)/%) dist
+	@cd dist && ls -l $(BINARIES)
+
+dist: build sbom ## What a release has: binaries, SBOM and checksums, in dist/
+	cd dist && sha256sum $(BINARIES) sbom.cdx.json > SHA256SUMS
+	@cat dist/SHA256SUMS
+
+sbom: ## What the binaries are made of (CycloneDX), from the lock file
+	tests/setup.sh sbom
+	tests/sbom.sh dist/sbom.cdx.json
+
+reproducible: ## Build twice in different directories: the same bytes
+	tests/reproducible.sh
+
+image: build ## Both images, with buildah, podman or docker (CONTAINER_TOOL, REGISTRY, IMAGE_TAG)
+	@test -n "$(CONTAINER_TOOL)" || { echo "none of buildah, podman and docker is installed" >&2; exit 1; }
+	$(BUILD_IMAGE) -f Containerfile -t $(SIDECAR_IMAGE) dist
+	$(BUILD_IMAGE) -f Containerfile.node -t $(NODE_IMAGE) dist
+
+image-names:
+	@echo sidecar $(SIDECAR_IMAGE)
+	@echo node $(NODE_IMAGE)
+
+push: ## Push both images to REGISTRY
+	$(CONTAINER_TOOL) push $(SIDECAR_IMAGE)
+	$(CONTAINER_TOOL) push $(NODE_IMAGE)
+
+image-test: ## Build the images, and run what is in them from their own roots (root)
+	tests/setup.sh image
+	tests/image/run.sh
+
+manifests: ## Manifests and examples: built by kustomize, and known to the binaries
+	tests/setup.sh manifests
+	PATH="$$PATH:$${TOOLS_DIR:-/var/tmp/vhostuser-tools}/usr/bin" KUSTOMIZE='kustomize build' \
+		cargo test --locked --test kustomize
 
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook

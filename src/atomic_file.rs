@@ -3,8 +3,8 @@
 use std::{fs::File, io::Write};
 
 use rustix::{
-    fd::AsFd,
-    fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, unlinkat},
+    fd::{AsFd, BorrowedFd},
+    fs::{AtFlags, Mode, OFlags, fchmod, fsync, openat, renameat, unlinkat},
     io::Errno,
 };
 
@@ -22,7 +22,23 @@ pub(crate) fn write(
     mode: Mode,
     owner: Option<Owner>,
 ) -> std::io::Result<()> {
+    write_then(dir.as_fd(), name, bytes, (mode, owner), |_| Ok(()))
+}
+
+/// The same, and whole even after a power failure.
+pub(crate) fn write_durably(dir: impl AsFd, name: &str, bytes: &[u8], mode: Mode) -> std::io::Result<()> {
     let dir = dir.as_fd();
+    write_then(dir, name, bytes, (mode, None), File::sync_all)?;
+    Ok(fsync(dir)?)
+}
+
+fn write_then(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    bytes: &[u8],
+    (mode, owner): (Mode, Option<Owner>),
+    then: impl FnOnce(&File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (temporary, fd) = loop {
         let temporary = format!("{TEMPORARY}{}", random::hex8()?);
@@ -32,7 +48,10 @@ pub(crate) fn write(
             Err(error) => return Err(error.into()),
         }
     };
-    let written = fill(File::from(fd), bytes, mode, owner);
+    let mut file = File::from(fd);
+    let written = fill(&mut file, bytes, mode, owner).and_then(|()| then(&file));
+    // Closed before anybody can run it: a program that is open for writing is busy.
+    drop(file);
     written.and_then(|()| Ok(renameat(dir, &temporary, dir, name)?)).inspect_err(|_| {
         // The first error is the one to tell.
         let _ = unlinkat(dir, &temporary, AtFlags::empty());
@@ -40,11 +59,11 @@ pub(crate) fn write(
 }
 
 /// The mode is set once more, because creating a file obeys the umask.
-fn fill(mut file: File, bytes: &[u8], mode: Mode, owner: Option<Owner>) -> std::io::Result<()> {
+fn fill(file: &mut File, bytes: &[u8], mode: Mode, owner: Option<Owner>) -> std::io::Result<()> {
     if let Some(owner) = owner {
-        owner.apply(&file)?;
+        owner.apply(&*file)?;
     }
-    fchmod(&file, mode)?;
+    fchmod(&*file, mode)?;
     file.write_all(bytes)
 }
 

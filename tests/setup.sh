@@ -20,9 +20,27 @@ tool() {
 	cargo install --locked --version "$version" "$name"
 }
 
-case ${1:?unit, deny or fuzz} in
-unit) packages util-linux iproute2 ;;
+# kustomize of Debian 13, the first Debian that has one: on an older release its package is unpacked into a folder, for
+# it needs nothing but a C library that Debian 12 has.
+kustomize_of_trixie() {
+	local dir=${TOOLS_DIR:-/var/tmp/vhostuser-tools} mirror
+	if command -v kustomize >/dev/null || [ -x "$dir/usr/bin/kustomize" ]; then return 0; fi
+	packages debian-archive-keyring
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Label: Debian' | head -n1)
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror} trixie main" >"$dir/sources.list"
+	local apt=(-q -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
+	apt-get "${apt[@]}" update
+	(cd "$dir" && apt-get "${apt[@]}" download kustomize && dpkg -x kustomize_*.deb . && rm kustomize_*.deb)
+}
+
+case ${1:?unit, deny, fuzz, image, manifests or sbom} in
+unit) packages util-linux iproute2 make ;;
 deny) tool cargo-deny 0.20.2 ;;
+image) packages buildah libcap2-bin util-linux ;;
+manifests) kustomize_of_trixie ;;
+sbom) tool cargo-cyclonedx 0.5.9 ;;
 fuzz)
 	packages g++
 	tool cargo-fuzz 0.13.2

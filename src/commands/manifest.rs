@@ -16,9 +16,26 @@ pub(super) fn vmi_json(manifest: &[u8]) -> Result<Vec<u8>, String> {
     }
     let text =
         std::str::from_utf8(manifest).map_err(|_| "it is neither JSON nor YAML: not UTF-8".to_owned())?;
-    let value: Value = serde_saphyr::from_str(text).map_err(|_| "it is neither JSON nor YAML".to_owned())?;
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).map_err(|_| "it is neither JSON nor YAML".to_owned())?;
+    let value = the_vm(documents)?;
     let value = if is_vm(&value) { of_vm(&value) } else { value };
     Ok(value.to_string().into_bytes())
+}
+
+/// The only document, or the only VM among what is applied together with it.
+fn the_vm(documents: Vec<Value>) -> Result<Value, String> {
+    let count = documents.len();
+    let is_wanted = |value: &Value| count == 1 || is_vm(value) || value["kind"] == "VirtualMachineInstance";
+    let vms: Vec<_> = documents.into_iter().filter(is_wanted).collect();
+    match <[Value; 1]>::try_from(vms) {
+        Ok([vm]) => Ok(vm),
+        // The hook's own words for a VMI without anything.
+        Err(_) if count == 0 => Ok(Value::Null),
+        Err(vms) => {
+            Err(format!("it has {count} documents, and {} of them are VMs instead of one", vms.len()))
+        }
+    }
 }
 
 fn is_vm(value: &Value) -> bool {

@@ -8,12 +8,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::{Level, error, info};
 
 use super::{
     config::Config,
     daemon::{self, Settings},
+    install::{Done, install},
     kubelet,
     root::SocketRoot,
 };
@@ -30,9 +31,36 @@ const USAGE: u8 = 2;
 #[command(
     name = "vhostuser-device-plugin",
     version,
-    about = "Gives pods vhost-user socket directories by way of the kubelet's device plugin API."
+    about = "Gives pods vhost-user socket directories by way of the kubelet's device plugin API.",
+    args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Place the CNI plugin's program on the node, and end
+    ///
+    /// The runtime sees the old program or the new one, whole. One that is the same already is left alone.
+    InstallCni(InstallArgs),
+}
+
+#[derive(Debug, Args)]
+struct InstallArgs {
+    /// The program
+    #[arg(long, value_name = "FILE", default_value = "/usr/bin/vhostuser")]
+    from: PathBuf,
+    /// The node's directory of CNI plugins
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
     /// The configuration file (YAML)
     #[arg(long, value_name = "FILE", default_value = "/etc/vhostuser/device-plugin.yaml")]
     config: PathBuf,
@@ -73,6 +101,27 @@ enum LogFormat {
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Some(Command::InstallCni(args)) => install_cni(&args.from, &args.to),
+        None => run_server(cli.serve),
+    }
+}
+
+fn install_cni(from: &Path, to: &Path) -> ExitCode {
+    let (what, code) = match install(from, to) {
+        Ok(Done::Installed) => {
+            (format!("installed {} in {}", from.display(), to.display()), ExitCode::SUCCESS)
+        }
+        Ok(Done::Unchanged) => {
+            (format!("{} is in {} already", from.display(), to.display()), ExitCode::SUCCESS)
+        }
+        Err(error) => (format!("error: {error}"), ExitCode::from(FAILED)),
+    };
+    let _ = writeln!(io::stderr(), "{what}");
+    code
+}
+
+fn run_server(cli: ServeArgs) -> ExitCode {
     let config = match read(&cli.config).and_then(|config| fits(config, &cli.kubelet_dir)) {
         Ok(config) => config,
         Err(message) => return complain(&message),

@@ -22,6 +22,7 @@ pub mod config;
 mod daemon;
 mod http;
 pub mod info_files;
+mod install;
 mod inventory;
 mod kubelet;
 mod metrics;

@@ -199,6 +199,28 @@ fn json_and_yaml_say_the_same() {
     }
 }
 
+/// A VM and what is applied together with it, in one file.
+#[test]
+fn of_several_documents_the_vm_is_taken() {
+    let files = Files::new();
+    let expected = files.render().outcome();
+    let claim = "kind: ResourceClaimTemplate\n";
+    for manifest in [format!("{claim}---\n{VM}"), format!("---\n{VM}---\n{claim}---\n")] {
+        files.write("vmi", &manifest);
+        assert_eq!(files.render().outcome(), expected, "{manifest}");
+    }
+    for (manifest, text) in [
+        (format!("{claim}---\n{claim}"), "VMI: it has 2 documents, and 0 of them are VMs instead of one"),
+        (
+            format!("{VM}---\n{claim}---\n{VM}"),
+            "VMI: it has 3 documents, and 2 of them are VMs instead of one",
+        ),
+    ] {
+        files.write("vmi", &manifest);
+        assert_eq!(files.render().outcome(), failed(1, text));
+    }
+}
+
 #[test]
 fn what_is_neither_json_nor_yaml_is_refused() {
     let files = Files::new();
