@@ -8,14 +8,18 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use tracing::{Level, error, info};
 
 use super::{
     config::Config,
     daemon::{self, Settings},
 };
-use crate::logging::{self, Format, Logging};
+use crate::{
+    cli::DoctorNodeArgs,
+    commands,
+    logging::{self, Format, Logging},
+};
 
 /// It cannot go on; the reason is on standard error.
 const FAILED: u8 = 1;
@@ -28,9 +32,13 @@ const USAGE: u8 = 2;
 #[command(
     name = "vhostuser-device-plugin",
     version,
-    about = "Gives pods vhost-user socket directories by way of the kubelet's device plugin API."
+    about = "Gives pods vhost-user socket directories by way of the kubelet's device plugin API.",
+    args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
+    /// What to do; to serve the kubelet without a word.
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The configuration file (YAML)
     #[arg(long, value_name = "FILE", default_value = "/etc/vhostuser/device-plugin.yaml")]
     config: PathBuf,
@@ -57,6 +65,14 @@ pub struct Cli {
     log_level: Level,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with this node, where, and the command that mends it
+    ///
+    /// Changes nothing. Exit code 0: nothing is wrong; 1: there are findings; 2: wrong usage, or it cannot look.
+    Doctor(DoctorNodeArgs),
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
     Json,
@@ -65,6 +81,9 @@ enum LogFormat {
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
+    if let Some(Command::Doctor(args)) = cli.command {
+        return commands::doctor_node(args);
+    }
     let config = match read(&cli.config) {
         Ok(config) => config,
         Err(message) => return complain(&message),

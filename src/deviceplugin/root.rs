@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use super::{config::Sockets, mounts};
 use crate::{
     atomic_file,
-    socketdir::{Access, NoLabel, Owner, SocketDir, SocketDirError, open_trusted},
+    socketdir::{NoLabel, SocketDir, SocketDirError, open_trusted},
     vhostuser::{DeviceId, SocketMode},
 };
 
@@ -175,18 +175,6 @@ impl SocketRoot {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// The socket root is the tenants' by one directory each. Where the switch listens, a tenant has nothing to write
-    /// there: its directory stays ours, and its group may pass.
-    fn access(&self, mode: SocketMode) -> Access {
-        let access = self.settings.access;
-        match mode {
-            SocketMode::Server => access,
-            SocketMode::Client => {
-                Access { owner: Owner { uid: 0, ..access.owner }, mode: 0o750, switch_user: None }
-            }
-        }
-    }
-
     fn finish(&self, dir: &SocketDir, mode: SocketMode) -> Result<(), RootError> {
         if let Some(label) = &self.settings.label
             && let Err(NoLabel) = dir.label(label)?
@@ -194,7 +182,7 @@ impl SocketRoot {
             info!("this kernel has no SELinux labels: sockets.selinuxLabel has no effect");
         }
         // Last: it is what tells a finished directory.
-        Ok(dir.own(&self.access(mode))?)
+        Ok(dir.own(&self.settings.access_of(mode))?)
     }
 
     fn is_empty(&self, id: &DeviceId) -> Result<bool, RootError> {

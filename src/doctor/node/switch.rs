@@ -1,0 +1,156 @@
+//! One switch: its database, in one question, and its process.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::{
+    scope,
+    snapshot::{Database, Datapath, Interface, Switch},
+};
+use crate::{
+    doctor::look,
+    marks,
+    ovsdb::{
+        Client, DATABASE, OvsdbError, control,
+        rows::{Table, select},
+        value::{Row, Uuid, ValueError},
+    },
+};
+
+/// How long each of the two may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+pub(super) fn gather(switch: &scope::Switch) -> Switch {
+    let socket: &Path = switch.ovsdb.as_ref();
+    Switch { database: database(socket), datapath: datapath(socket.parent().unwrap_or(socket)) }
+}
+
+fn datapath(run_dir: &Path) -> Datapath {
+    let Some(socket) = control::vswitchd(run_dir) else { return Datapath::Unknown(run_dir.to_owned()) };
+    match control::ask(&socket, "dpif/show", &[], Instant::now() + ANSWER) {
+        Ok(answer) => Datapath::Shows(answer),
+        Err(error) => Datapath::Silent(error),
+    }
+}
+
+fn database(socket: &Path) -> Result<Database, OvsdbError> {
+    let mut client = Client::connect(socket, Instant::now() + ANSWER)?;
+    let questions =
+        vec![select::<Dpdk>(&[]), select::<Bridge>(&[]), select::<Port>(&[]), select::<Device>(&[])];
+    let mut answers = client.ask(DATABASE, questions)?;
+    let dpdk = answers.rows::<Dpdk>()?.pop().unwrap_or_default();
+    let (bridges, ports) = (answers.rows::<Bridge>()?, answers.rows::<Port>()?);
+    let interfaces = on_bridges(&bridges, &ports, answers.rows::<Device>()?);
+    Ok(Database {
+        dpdk_initialized: dpdk.initialized,
+        dpdk_version: dpdk.version,
+        ovs_version: dpdk.ovs_version,
+        bridges: bridges.into_iter().map(|bridge| (bridge.name, bridge.datapath_type)).collect(),
+        interfaces,
+    })
+}
+
+/// Each interface with its bridge's name.
+fn on_bridges(bridges: &[Bridge], ports: &[Port], devices: Vec<Device>) -> Vec<Interface> {
+    let of_port: BTreeMap<&Uuid, &str> = bridges
+        .iter()
+        .flat_map(|bridge| bridge.ports.iter().map(|port| (port, bridge.name.as_str())))
+        .collect();
+    let of_interface: BTreeMap<&Uuid, &str> = ports
+        .iter()
+        .filter_map(|port| of_port.get(&port.uuid).map(|bridge| (port, *bridge)))
+        .flat_map(|(port, bridge)| port.interfaces.iter().map(move |interface| (interface, bridge)))
+        .collect();
+    let found = devices.into_iter().filter_map(|Device { uuid, mut interface }| {
+        interface.bridge = (*of_interface.get(&uuid)?).to_owned();
+        Some(interface)
+    });
+    found.collect()
+}
+
+/// The switch's row.
+#[derive(Debug, Default)]
+struct Dpdk {
+    initialized: bool,
+    version: Option<String>,
+    ovs_version: Option<String>,
+}
+
+impl Table for Dpdk {
+    const TABLE: &'static str = "Open_vSwitch";
+    const COLUMNS: &'static [&'static str] = &["dpdk_initialized", "dpdk_version", "ovs_version"];
+
+    fn read(row: &Row) -> Result<Self, ValueError> {
+        Ok(Self {
+            initialized: row.one("dpdk_initialized")?,
+            version: row.optional("dpdk_version")?,
+            ovs_version: row.optional("ovs_version")?,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Bridge {
+    name: String,
+    datapath_type: String,
+    ports: Vec<Uuid>,
+}
+
+impl Table for Bridge {
+    const TABLE: &'static str = "Bridge";
+    const COLUMNS: &'static [&'static str] = &["name", "datapath_type", "ports"];
+
+    fn read(row: &Row) -> Result<Self, ValueError> {
+        let (name, datapath_type) = (row.one("name")?, row.one("datapath_type")?);
+        Ok(Self { name, datapath_type, ports: row.all("ports")? })
+    }
+}
+
+#[derive(Debug)]
+struct Port {
+    uuid: Uuid,
+    interfaces: Vec<Uuid>,
+}
+
+impl Table for Port {
+    const TABLE: &'static str = "Port";
+    const COLUMNS: &'static [&'static str] = &["_uuid", "interfaces"];
+
+    fn read(row: &Row) -> Result<Self, ValueError> {
+        Ok(Self { uuid: row.one("_uuid")?, interfaces: row.all("interfaces")? })
+    }
+}
+
+/// An interface whose bridge is not known yet.
+#[derive(Debug)]
+struct Device {
+    uuid: Uuid,
+    interface: Interface,
+}
+
+impl Table for Device {
+    const TABLE: &'static str = "Interface";
+    const COLUMNS: &'static [&'static str] =
+        &["_uuid", "name", "type", "options", "error", "status", "external_ids"];
+
+    fn read(row: &Row) -> Result<Self, ValueError> {
+        let ids = row.texts("external_ids")?;
+        let mark = |key: &str| ids.get(key).cloned().unwrap_or_default();
+        let ours = marks::is_ours(&ids);
+        let path = row.texts("options")?.remove("vhost-server-path");
+        let interface = Interface {
+            bridge: String::new(),
+            name: row.one("name")?,
+            kind: row.one("type")?,
+            leads_to: path.as_ref().map(|path| look::leads_to(Path::new(path))),
+            path,
+            error: row.optional("error")?,
+            connected: row.texts("status")?.get("status").is_some_and(|status| status == "connected"),
+            pod: ours.then(|| (mark(marks::POD_NAMESPACE), mark(marks::POD_NAME))),
+        };
+        Ok(Self { uuid: row.one("_uuid")?, interface })
+    }
+}
