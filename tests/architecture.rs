@@ -29,7 +29,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("serde_saphyr", &["commands/manifest.rs", "deviceplugin/config.rs"]),
     ("similar", &["commands/render.rs"]),
     ("hyper", &["deviceplugin/http.rs"]),
-    ("prometheus_client", &["deviceplugin/metrics.rs"]),
+    ("prometheus_client", &["deviceplugin/metrics.rs", "deviceplugin/port_metrics.rs"]),
     // Who reads or changes the file system.
     (
         "fs",
@@ -44,6 +44,7 @@ const CRATES: [(&str, &[&str]); 12] = [
             "deviceplugin/root.rs",
             "deviceplugin/tasks.rs",
             "deviceplugin/watch.rs",
+            "doctor/look.rs",
             "dra/mod.rs",
             "hooks/life.rs",
             "hooks/socket.rs",

@@ -17,6 +17,7 @@ use super::{
     metrics::Metrics,
     node::{Node, NodeError},
     placing::PlaceError,
+    port_metrics::PortMetrics,
     readiness::Readiness,
     resource::Resource,
     resources::{Dataplane, PortsResource},
@@ -68,7 +69,8 @@ impl From<NodeError> for DaemonError {
 /// Runs until SIGTERM or SIGINT.
 pub(super) async fn run(settings: Settings) -> Result<(), DaemonError> {
     let ended = until_signal().map_err(DaemonError::Signals)?;
-    let (metrics, readiness) = (Metrics::new(Vec::new()), Readiness::new());
+    let ports = PortMetrics::new(&settings.config);
+    let (metrics, readiness) = (Metrics::with_ports(ports), Readiness::new());
     readiness.not_ready("socket root", "is being made ready");
     let listener = http::listen(settings.listen).await?;
     info!(address = ?listener.local_addr().ok(), version = env!("CARGO_PKG_VERSION"), "listening");

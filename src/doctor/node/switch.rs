@@ -1,7 +1,6 @@
 //! One switch: its database, in one question, and its process.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant},
 };
@@ -15,6 +14,7 @@ use crate::{
     marks,
     ovsdb::{
         Client, DATABASE, OvsdbError, control,
+        places::{self, BridgePorts, PortInterfaces},
         rows::{Table, select},
         value::{Row, Uuid, ValueError},
     },
@@ -38,11 +38,15 @@ fn datapath(run_dir: &Path) -> Datapath {
 
 fn database(socket: &Path) -> Result<Database, OvsdbError> {
     let mut client = Client::connect(socket, Instant::now() + ANSWER)?;
-    let questions =
-        vec![select::<Dpdk>(&[]), select::<Bridge>(&[]), select::<Port>(&[]), select::<Device>(&[])];
+    let questions = vec![
+        select::<Dpdk>(&[]),
+        select::<BridgePorts>(&[]),
+        select::<PortInterfaces>(&[]),
+        select::<Device>(&[]),
+    ];
     let mut answers = client.ask(DATABASE, questions)?;
     let dpdk = answers.rows::<Dpdk>()?.pop().unwrap_or_default();
-    let (bridges, ports) = (answers.rows::<Bridge>()?, answers.rows::<Port>()?);
+    let (bridges, ports) = (answers.rows::<BridgePorts>()?, answers.rows::<PortInterfaces>()?);
     let interfaces = on_bridges(&bridges, &ports, answers.rows::<Device>()?);
     Ok(Database {
         dpdk_initialized: dpdk.initialized,
@@ -53,19 +57,11 @@ fn database(socket: &Path) -> Result<Database, OvsdbError> {
     })
 }
 
-/// Each interface with its bridge's name.
-fn on_bridges(bridges: &[Bridge], ports: &[Port], devices: Vec<Device>) -> Vec<Interface> {
-    let of_port: BTreeMap<&Uuid, &str> = bridges
-        .iter()
-        .flat_map(|bridge| bridge.ports.iter().map(|port| (port, bridge.name.as_str())))
-        .collect();
-    let of_interface: BTreeMap<&Uuid, &str> = ports
-        .iter()
-        .filter_map(|port| of_port.get(&port.uuid).map(|bridge| (port, *bridge)))
-        .flat_map(|(port, bridge)| port.interfaces.iter().map(move |interface| (interface, bridge)))
-        .collect();
+/// Those that are on a bridge, with its name.
+fn on_bridges(bridges: &[BridgePorts], ports: &[PortInterfaces], devices: Vec<Device>) -> Vec<Interface> {
+    let bridges = places::bridges_of(bridges, ports);
     let found = devices.into_iter().filter_map(|Device { uuid, mut interface }| {
-        interface.bridge = (*of_interface.get(&uuid)?).to_owned();
+        interface.bridge = (*bridges.get(&uuid)?).to_owned();
         Some(interface)
     });
     found.collect()
@@ -89,38 +85,6 @@ impl Table for Dpdk {
             version: row.optional("dpdk_version")?,
             ovs_version: row.optional("ovs_version")?,
         })
-    }
-}
-
-#[derive(Debug)]
-struct Bridge {
-    name: String,
-    datapath_type: String,
-    ports: Vec<Uuid>,
-}
-
-impl Table for Bridge {
-    const TABLE: &'static str = "Bridge";
-    const COLUMNS: &'static [&'static str] = &["name", "datapath_type", "ports"];
-
-    fn read(row: &Row) -> Result<Self, ValueError> {
-        let (name, datapath_type) = (row.one("name")?, row.one("datapath_type")?);
-        Ok(Self { name, datapath_type, ports: row.all("ports")? })
-    }
-}
-
-#[derive(Debug)]
-struct Port {
-    uuid: Uuid,
-    interfaces: Vec<Uuid>,
-}
-
-impl Table for Port {
-    const TABLE: &'static str = "Port";
-    const COLUMNS: &'static [&'static str] = &["_uuid", "interfaces"];
-
-    fn read(row: &Row) -> Result<Self, ValueError> {
-        Ok(Self { uuid: row.one("_uuid")?, interfaces: row.all("interfaces")? })
     }
 }
 
