@@ -7,15 +7,13 @@ use clap::{Args, Subcommand};
 /// Where to look.
 #[derive(Debug, Subcommand)]
 pub enum DoctorCommand {
-    /// Look at this node: hugepages, the switch, the socket root, and for each device who waits for whom
-    ///
-    /// For root on the node, or in the device plugin's pod.
-    Node(DoctorNodeArgs),
     /// Look at this VM's pod, from its sidecar or its compute container: hook directory, network-info, links
     Pod(DoctorPodArgs),
+    /// Tell with what to look at a node: `vhostuser-device-plugin doctor`
+    Node,
 }
 
-/// The flags of `doctor node`.
+/// The flags of `vhostuser-device-plugin doctor`. It is not a part of the sidecar, of which every VM carries a copy.
 #[derive(Debug, Args)]
 pub struct DoctorNodeArgs {
     /// The device plugin's configuration [default: /etc/vhostuser/device-plugin.yaml, if there is one]

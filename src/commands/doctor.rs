@@ -9,14 +9,18 @@ use crate::{
     vhostuser::ComputePath,
 };
 
+/// The device plugin's binary is on every node, and knows what belongs there.
+const ON_NODE: &str = "error: a node is looked at with 'vhostuser-device-plugin doctor', on the node or in the device \
+                       plugin's pod";
+
 pub(super) fn run(command: DoctorCommand) -> ExitCode {
     match command {
-        DoctorCommand::Node(args) => run_node(args),
         DoctorCommand::Pod(args) => run_pod(args),
+        DoctorCommand::Node => fail(USAGE, ON_NODE),
     }
 }
 
-/// `doctor node`.
+/// `vhostuser-device-plugin doctor`.
 pub fn run_node(args: DoctorNodeArgs) -> ExitCode {
     let places = node::Places::new(args.config, args.device_info_dir);
     match node::examine(&places) {

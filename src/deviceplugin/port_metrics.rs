@@ -39,6 +39,9 @@ const COUNTERS: [(&str, &str, &str); 8] = [
     ("guest_tx_errors", "Packets of the guest that were in error.", "rx_errors"),
 ];
 
+/// Name, help and value of a gauge.
+type Gauge = (&'static str, &'static str, fn(&Port) -> Option<i64>);
+
 /// Every switch's ports as they were last seen.
 #[derive(Debug)]
 pub(crate) struct PortMetrics {
@@ -126,7 +129,7 @@ impl Collector for PortMetrics {
         for (name, help, column) in COUNTERS {
             encode_counter(&mut encoder, &format!("vhostuser_port_{name}"), help, column, &ports)?;
         }
-        let gauges: [(&str, &str, fn(&Port) -> Option<i64>); 2] = [
+        let gauges: [Gauge; 2] = [
             ("vhostuser_port_mtu_bytes", "The port's MTU.", |port| port.mtu),
             ("vhostuser_port_queue_pairs", "Queue pairs that the guest has set up.", |port| port.queue_pairs),
         ];

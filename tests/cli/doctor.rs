@@ -4,6 +4,8 @@ use std::fs;
 
 use crate::program::{Files, Outcome, Run, failed};
 
+const DEVICE_PLUGIN: &str = env!("CARGO_BIN_EXE_vhostuser-device-plugin");
+
 /// `doctor pod` in a pod that is right, as far as the test's files make one.
 fn pod(files: &Files) -> Run {
     fs::create_dir_all(files.path("hooks")).unwrap();
@@ -46,12 +48,14 @@ network-info-unusable: network-info is empty: the VM's networks are not known
 #[test]
 fn what_cannot_be_looked_at_is_2() {
     let files = Files::new();
-    let node = Run::new("doctor").arg("node").arg("--config=none.yaml").dir(files.dir());
+    let node = Run::of(DEVICE_PLUGIN, "doctor").arg("--config=none.yaml").dir(files.dir());
     let message = "error: none.yaml: does not exist: name the device plugin's configuration with --config";
     assert_eq!(node.outcome(), failed(2, message));
     let wrong = pod(&files).arg("--compute-hook-dir=x").outcome();
     assert_eq!(wrong, failed(2, "error: --compute-hook-dir: path 'x' is not absolute"));
     assert_eq!(Run::new("doctor").outcome().code, Some(2));
+    let message = "error: a node is looked at with 'vhostuser-device-plugin doctor', on the node or in the device plugin's pod";
+    assert_eq!(Run::new("doctor").arg("node").outcome(), failed(2, message));
 }
 
 /// It looks at a machine without any of this, and leaves it so.
@@ -65,7 +69,7 @@ fn a_machine_that_is_no_node_has_findings() {
     );
     files.write("config.yaml", yaml);
     let before = names(&files);
-    let node = Run::new("doctor").arg("node").arg("--json").arg("--config=config.yaml");
+    let node = Run::of(DEVICE_PLUGIN, "doctor").arg("--json").arg("--config=config.yaml");
     let Outcome { code, stdout, stderr } = node.arg("--device-info-dir=info").dir(files.dir()).outcome();
     assert_eq!((code, stderr.as_str()), (Some(1), ""));
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();

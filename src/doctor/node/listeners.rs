@@ -98,7 +98,28 @@ fn path_of_listener(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    /// On this machine: what this process listens on is found by its file, whatever the path.
+    #[test]
+    fn finds_a_listener_of_this_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, moved) = (dir.path().join("a.sock"), dir.path().join("b.sock"));
+        let names = BTreeSet::from(["a.sock".to_owned()]);
+        let listener = UnixListener::bind(&path).unwrap();
+        let file = look::there(&path);
+        let found = Listeners::gather(Path::new("/proc"), &names);
+        assert_eq!((found.on_file(file), found.on_path(&path)), (Listening::Yes, Listening::Yes));
+        std::fs::rename(&path, &moved).unwrap();
+        let found = Listeners::gather(Path::new("/proc"), &names);
+        assert_eq!(found.on_path(&path), Listening::Yes);
+        drop(listener);
+        let found = Listeners::gather(Path::new("/proc"), &names);
+        assert_ne!(found.on_path(&path), Listening::Yes);
+        assert_ne!(found.on_file(look::there(&moved)), Listening::Yes);
+    }
 
     #[test]
     fn reads_the_kernels_table() {

@@ -169,7 +169,7 @@ impl Node {
         }
     }
 
-    fn write(&self) {
+    pub(super) fn write(&self) {
         self.write_config();
         self.write_kernel();
         if self.ovsdb {

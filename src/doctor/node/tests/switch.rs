@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use crate::{
+    doctor::node::{check::check, gather::gather, scope::Scope},
+    vhostuser::{ComputePath, SocketMode},
+};
+
 use super::{
     broken,
     fixture::{Node, port_of},
@@ -132,6 +137,28 @@ fn sockets_that_a_switch_left_or_nobody_moved() {
 }
 
 /// Without a configuration devices are those of the files, and nothing is asked of a bridge.
+#[test]
+fn without_a_configuration_the_files_tell_the_devices() {
+    let mut node = Node::new();
+    node.uplink = false;
+    node.write();
+    let mut scope = Scope::defaults().unwrap();
+    scope.sockets.host_root = node.path("root").to_str().unwrap().parse().unwrap();
+    scope.sockets.container_root = ComputePath::directory("/container").unwrap();
+    scope.switches[0].ovsdb = node.path("run/db.sock").to_str().unwrap().parse().unwrap();
+    fs::remove_dir(node.path("root/s-1")).unwrap();
+    let snapshot = gather(scope, &node.places()).unwrap();
+    let devices: Vec<_> =
+        snapshot.devices.iter().map(|device| (device.scope.id.as_str(), device.scope.mode)).collect();
+    assert_eq!(devices, [("c-0", SocketMode::Client), ("s-0", SocketMode::Server)]);
+    let report = check(&snapshot);
+    assert_eq!(
+        report.facts[0],
+        "no configuration: looking at the defaults, and at the devices that device-info files describe"
+    );
+    assert_eq!(report.findings, []);
+}
+
 #[test]
 fn device_info_files_of_others_are_left_alone() {
     let mut node = Node::new();
