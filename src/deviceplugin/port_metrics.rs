@@ -21,11 +21,17 @@ use super::{
 };
 use crate::vhostuser::HostDir;
 
-/// The most that a scrape waits for OVSDB.
-const ANSWER: Duration = Duration::from_secs(1);
+/// How long things may take and last.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// The most that a scrape waits for OVSDB.
+    answer: Duration,
+    /// How long an answer is good.
+    fresh: Duration,
+}
 
-/// How long an answer is good. OVS itself renews its counters every five seconds.
-const FRESH: Duration = Duration::from_secs(1);
+/// OVS itself renews its counters every five seconds.
+const TIMES: Times = Times { answer: Duration::from_secs(1), fresh: Duration::from_secs(1) };
 
 /// Name, help, and OVS's name for the same.
 const COUNTERS: [(&str, &str, &str); 8] = [
@@ -46,6 +52,7 @@ type Gauge = (&'static str, &'static str, fn(&Port) -> Option<i64>);
 #[derive(Debug)]
 pub(crate) struct PortMetrics {
     switches: Vec<(String, HostDir)>,
+    times: Times,
     /// By switch: its ports; nothing if it could not be asked.
     seen: Mutex<Vec<Option<Vec<Port>>>>,
     asked: tokio::sync::Mutex<Option<Instant>>,
@@ -55,17 +62,18 @@ impl PortMetrics {
     /// Those of all switches of a configuration. Nothing is asked yet.
     pub(crate) fn new(config: &Config) -> Self {
         let switches = config.switches.iter().map(|switch| (switch.name.clone(), switch.ovsdb.clone()));
-        Self { switches: switches.collect(), seen: Mutex::default(), asked: tokio::sync::Mutex::default() }
+        let (seen, asked) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { switches: switches.collect(), times: TIMES, seen, asked }
     }
 
     /// Asks every switch, unless that was just done. Beside this thread, and for a second at most.
     pub(crate) async fn refresh(&self) {
         // Scrapes at the same time share one answer.
         let mut asked = self.asked.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < FRESH) {
+        if asked.is_some_and(|at| at.elapsed() < self.times.fresh) {
             return;
         }
-        let deadline = Instant::now() + ANSWER;
+        let deadline = Instant::now() + self.times.answer;
         let ask = |(_, socket): &(String, HostDir)| {
             let socket = socket.clone();
             spawn_blocking(move || ports::read(AsRef::<Path>::as_ref(&socket), deadline))

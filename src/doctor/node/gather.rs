@@ -37,7 +37,7 @@ pub(super) fn gather(mut scope: Scope, places: &Places) -> Result<Snapshot, Node
         root: root(&scope, &places.proc)?,
         devices: devices.collect(),
         orphans: files.orphans(&scope),
-        switches: scope.switches.iter().map(switch::gather).collect(),
+        switches: scope.switches.iter().map(|each| switch::gather(each, places.answer)).collect(),
         scope,
     })
 }

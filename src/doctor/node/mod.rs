@@ -12,6 +12,7 @@ mod switches;
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::finding::Report;
@@ -32,12 +33,14 @@ pub struct Places {
     pub proc: PathBuf,
     /// The kernel's view of hardware.
     pub sys: PathBuf,
+    /// How long a switch may take to answer.
+    pub answer: Duration,
 }
 
 impl Places {
     /// Those of this machine.
     pub fn new(config: Option<PathBuf>, device_info: PathBuf) -> Self {
-        Self { config, device_info, proc: "/proc".into(), sys: "/sys".into() }
+        Self { config, device_info, proc: "/proc".into(), sys: "/sys".into(), answer: Duration::from_secs(2) }
     }
 }
 

@@ -20,24 +20,26 @@ use crate::{
     },
 };
 
-/// How long each of the two may take.
-const ANSWER: Duration = Duration::from_secs(2);
-
-pub(super) fn gather(switch: &scope::Switch) -> Switch {
+/// Database and process may each take so long.
+pub(super) fn gather(switch: &scope::Switch, answer: Duration) -> Switch {
     let socket: &Path = switch.ovsdb.as_ref();
-    Switch { database: database(socket), datapath: datapath(socket.parent().unwrap_or(socket)) }
+    let run_dir = socket.parent().unwrap_or(socket);
+    Switch {
+        database: database(socket, Instant::now() + answer),
+        datapath: datapath(run_dir, Instant::now() + answer),
+    }
 }
 
-fn datapath(run_dir: &Path) -> Datapath {
+fn datapath(run_dir: &Path, deadline: Instant) -> Datapath {
     let Some(socket) = control::vswitchd(run_dir) else { return Datapath::Unknown(run_dir.to_owned()) };
-    match control::ask(&socket, "dpif/show", &[], Instant::now() + ANSWER) {
+    match control::ask(&socket, "dpif/show", &[], deadline) {
         Ok(answer) => Datapath::Shows(answer),
         Err(error) => Datapath::Silent(error),
     }
 }
 
-fn database(socket: &Path) -> Result<Database, OvsdbError> {
-    let mut client = Client::connect(socket, Instant::now() + ANSWER)?;
+fn database(socket: &Path, deadline: Instant) -> Result<Database, OvsdbError> {
+    let mut client = Client::connect(socket, deadline)?;
     let questions = vec![
         select::<Dpdk>(&[]),
         select::<BridgePorts>(&[]),

@@ -7,6 +7,7 @@ use std::{
         net::UnixListener,
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -166,6 +167,7 @@ impl Node {
             device_info: self.path("info"),
             proc: self.path("proc"),
             sys: self.path("sys"),
+            answer: Duration::from_secs(20),
         }
     }
 
