@@ -2,6 +2,8 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/flags.rs"]
 mod flags;
 #[path = "launcher/mod.rs"]

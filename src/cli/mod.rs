@@ -2,12 +2,14 @@
 //! wrong in one message. The only part, with [`crate::commands`], that knows `clap`.
 
 mod checked;
+mod doctor;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 pub use checked::BadSettings;
+pub use doctor::{DoctorCommand, DoctorNodeArgs, DoctorPodArgs};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -40,6 +42,11 @@ pub enum Command {
     /// Reads only the files that are named, never waits and changes nothing. Exit code 0: the answer is on standard
     /// output; 1: the hook would refuse, its error text is on standard error; 2: wrong usage or an unreadable file.
     Render(RenderArgs),
+    /// Say what is wrong here, where, and the command that mends it
+    ///
+    /// Changes nothing. Exit code 0: nothing is wrong; 1: there are findings; 2: wrong usage, or it cannot look.
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
 }
 
 /// The flags of `serve`.

@@ -1,5 +1,6 @@
 //! One file for each subcommand, and the exit codes they share.
 
+mod doctor;
 mod manifest;
 mod render;
 mod serve;
@@ -10,6 +11,8 @@ use std::{
 };
 
 use crate::cli::{Cli, Command};
+
+pub use doctor::run_node as doctor_node;
 
 /// What was asked for cannot be done; the reason is on standard error.
 const FAILED: u8 = 1;
@@ -27,6 +30,17 @@ pub fn run(cli: Cli) -> ExitCode {
         None => serve::run(cli.serve),
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Render(args)) => render::run(args),
+        Some(Command::Doctor(command)) => doctor::run(command),
+    }
+}
+
+fn print(output: &[u8]) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(output).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // `render … | head` is no mistake.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, &format!("error: standard output: {error}")),
     }
 }
 

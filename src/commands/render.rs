@@ -1,15 +1,10 @@
 //! `render`: the hook's answer, offline.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{fs, path::Path, process::ExitCode};
 
 use similar::TextDiff;
 
-use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, complain, fail, manifest};
+use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, complain, fail, manifest, print};
 use crate::{
     attachment::Problem,
     cli::RenderArgs,
@@ -41,16 +36,6 @@ pub(super) fn run(args: RenderArgs) -> ExitCode {
         Ok(output) => print(&output),
         Err(Failure::Usage(message)) => fail(USAGE, &format!("error: {message}")),
         Err(Failure::Refused(message)) => fail(FAILED, &message),
-    }
-}
-
-fn print(output: &[u8]) -> ExitCode {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(output).and_then(|()| stdout.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // `render … | head` is no mistake.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => fail(FAILED, &format!("error: standard output: {error}")),
     }
 }
 

@@ -18,7 +18,11 @@ use super::{
     kubelet,
     root::SocketRoot,
 };
-use crate::logging::{self, Format, Logging};
+use crate::{
+    cli::DoctorNodeArgs,
+    commands,
+    logging::{self, Format, Logging},
+};
 
 /// It cannot go on; the reason is on standard error.
 const FAILED: u8 = 1;
@@ -47,6 +51,10 @@ enum Command {
     ///
     /// The runtime sees the old program or the new one, whole. One that is the same already is left alone.
     InstallCni(InstallArgs),
+    /// Say what is wrong with this node, where, and the command that mends it
+    ///
+    /// Changes nothing. Exit code 0: nothing is wrong; 1: there are findings; 2: wrong usage, or it cannot look.
+    Doctor(DoctorNodeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +111,7 @@ enum LogFormat {
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Some(Command::InstallCni(args)) => install_cni(&args.from, &args.to),
+        Some(Command::Doctor(args)) => commands::doctor_node(args),
         None => run_server(cli.serve),
     }
 }

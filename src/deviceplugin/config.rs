@@ -109,6 +109,17 @@ impl Sockets {
     pub fn in_container(&self, id: &DeviceId) -> ComputePath {
         self.container_root.join(id.as_str()).join(SOCKET_FILE)
     }
+
+    /// The rights to a device's directory. The socket root is the tenants' by one directory each. Where the switch
+    /// listens, a tenant has nothing to write there: its directory stays ours, and its group may pass.
+    pub fn access_of(&self, mode: SocketMode) -> Access {
+        match mode {
+            SocketMode::Server => self.access,
+            SocketMode::Client => {
+                Access { owner: Owner { uid: 0, ..self.access.owner }, mode: 0o750, switch_user: None }
+            }
+        }
+    }
 }
 
 impl Config {

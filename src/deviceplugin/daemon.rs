@@ -17,6 +17,7 @@ use super::{
     metrics::Metrics,
     node::{Node, NodeError, OwnPod},
     placing::PlaceError,
+    port_metrics::PortMetrics,
     readiness::Readiness,
     resource::Resource,
     resources::{Dataplane, PortsResource},
@@ -72,7 +73,8 @@ impl From<NodeError> for DaemonError {
 /// Runs until SIGTERM or SIGINT. `root` was prepared before, because that may have to wait for a predecessor.
 pub(super) async fn run(settings: Settings, root: SocketRoot) -> Result<(), DaemonError> {
     let ended = until_signal().map_err(DaemonError::Signals)?;
-    let (metrics, readiness) = (Metrics::new(Vec::new()), Readiness::new());
+    let ports = PortMetrics::new(&settings.config);
+    let (metrics, readiness) = (Metrics::with_ports(ports), Readiness::new());
     let listener = http::listen(settings.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.listen);
     info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");

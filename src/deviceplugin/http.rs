@@ -103,7 +103,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Op
 
 async fn connection(stream: TcpStream, pages: &Pages, limits: Limits) {
     let service = service_fn(|request: Request<Incoming>| async move {
-        Ok::<_, Infallible>(pages.answer(request.method(), request.uri().path()))
+        Ok::<_, Infallible>(pages.answer(request.method(), request.uri().path()).await)
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -119,14 +119,14 @@ async fn connection(stream: TcpStream, pages: &Pages, limits: Limits) {
 }
 
 impl Pages {
-    fn answer(&self, method: &Method, path: &str) -> Response<String> {
+    async fn answer(&self, method: &Method, path: &str) -> Response<String> {
         match path {
             "/metrics" | "/healthz" | "/readyz" if method != Method::GET => {
                 let mut refused = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n".to_owned());
                 refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
                 refused
             }
-            "/metrics" => match self.metrics.text() {
+            "/metrics" => match self.metrics.fresh_text().await {
                 Ok(text) => page(StatusCode::OK, metrics::CONTENT_TYPE, text),
                 Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
             },

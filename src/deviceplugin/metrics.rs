@@ -4,10 +4,12 @@ use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{EncodeLabelSet, text},
+    encoding::{DescriptorEncoder, EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::Registry,
 };
+
+use super::port_metrics::PortMetrics;
 
 /// The beginning of every name here.
 const PREFIX: &str = "vhostuser_device_plugin";
@@ -39,6 +41,7 @@ struct BySwitch {
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
     values: Values,
+    ports: Option<Arc<PortMetrics>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -61,7 +64,22 @@ impl Metrics {
         let mut registry = Registry::default();
         values.register(registry.sub_registry_with_prefix(PREFIX));
         others.into_iter().for_each(|other| registry.register_collector(other));
-        Self { registry: Arc::new(registry), values }
+        Self { registry: Arc::new(registry), values, ports: None }
+    }
+
+    /// The same with the switches' ports.
+    pub(crate) fn with_ports(ports: PortMetrics) -> Self {
+        let ports = Arc::new(ports);
+        let metrics = Self::new(vec![Box::new(SharedPorts(Arc::clone(&ports)))]);
+        Self { ports: Some(ports), ..metrics }
+    }
+
+    /// The text that Prometheus reads, with the ports as they are now.
+    pub(crate) async fn fresh_text(&self) -> Result<String, fmt::Error> {
+        if let Some(ports) = &self.ports {
+            ports.refresh().await;
+        }
+        self.text()
     }
 
     /// The text that Prometheus reads.
@@ -154,6 +172,15 @@ impl Values {
     }
 }
 
+#[derive(Debug)]
+struct SharedPorts(Arc<PortMetrics>);
+
+impl Collector for SharedPorts {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+}
+
 fn by_health(resource: &str, health: &'static str) -> ByHealth {
     ByHealth { resource: resource.to_owned(), health }
 }
@@ -168,10 +195,7 @@ fn gauge(count: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::{
-        encoding::{DescriptorEncoder, EncodeMetric},
-        metrics::gauge::ConstGauge,
-    };
+    use prometheus_client::{encoding::EncodeMetric, metrics::gauge::ConstGauge};
 
     use super::*;
 

@@ -29,6 +29,8 @@ mod metrics;
 mod mounts;
 mod node;
 pub mod placing;
+mod port_metrics;
+mod ports;
 mod readiness;
 mod resource;
 mod resources;

@@ -34,7 +34,7 @@ use crate::{
     atomic_file,
     deviceplugin::config::Sockets,
     random,
-    socketdir::{Access, NoLabel, Owner, SocketDir, SocketDirError, open_mounted, open_trusted},
+    socketdir::{NoLabel, SocketDir, SocketDirError, open_mounted, open_trusted},
     vhostuser::{DeviceId, POD_DIR, SocketMode},
 };
 
@@ -244,19 +244,8 @@ impl SocketRoot {
         {
             info!("this kernel has no SELinux labels: sockets.selinuxLabel has no effect");
         }
-        dir.own(&self.access(mode))?;
+        dir.own(&self.settings.access_of(mode))?;
         renameat(device, &name, device, POD_DIR).map_err(fail("the pod's directory cannot be put in place"))
-    }
-
-    /// Where the switch listens, a tenant has nothing to write: its directory stays ours, and its group may pass.
-    fn access(&self, mode: SocketMode) -> Access {
-        let access = self.settings.access;
-        match mode {
-            SocketMode::Server => access,
-            SocketMode::Client => {
-                Access { owner: Owner { uid: 0, ..access.owner }, mode: 0o750, switch_user: None }
-            }
-        }
     }
 }
 

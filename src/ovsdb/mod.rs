@@ -11,6 +11,7 @@
 //! | [`value`] | atoms, sets, maps and rows |
 //! | [`operation`] | the operations of a transaction |
 //! | [`rows`] | the columns of Open vSwitch's tables that are read here |
+//! | [`places`] | on which bridge an interface is |
 //! | [`control`] | ovs-vswitchd's control socket |
 //! | [`bridge`] | what the device plugin asks |
 
@@ -20,6 +21,7 @@ pub mod control;
 mod error;
 mod frames;
 pub mod operation;
+pub mod places;
 pub mod rows;
 mod rpc;
 mod stream;

@@ -44,6 +44,12 @@ const READ_WRITE: u32 = 6;
 const SEARCH: u32 = 1;
 
 impl Access {
+    /// The mode as `stat` shows it: with an ACL the group's bits are the ACL's mask.
+    pub fn mode_as_seen(&self) -> u32 {
+        let mask = if self.switch_user.is_some() { SEARCH << 3 } else { 0 };
+        self.mode | mask
+    }
+
     /// Sets all of it on an open directory; on failure what could not be done, and why.
     pub(super) fn apply_to_dir(&self, fd: impl AsFd) -> Result<(), (&'static str, Errno)> {
         let fd = fd.as_fd();
@@ -161,6 +167,14 @@ mod tests {
              10000700ffffffff\
              20000000ffffffff"
         );
+    }
+
+    #[test]
+    fn an_acl_shows_in_the_groups_bits() {
+        let access = |mode, switch_user| Access { owner: Owner { uid: 1, gid: 1 }, mode, switch_user };
+        assert_eq!(access(0o700, None).mode_as_seen(), 0o700);
+        assert_eq!(access(0o700, Some(998)).mode_as_seen(), 0o710);
+        assert_eq!(access(0o770, Some(998)).mode_as_seen(), 0o770);
     }
 
     #[test]

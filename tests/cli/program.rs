@@ -64,7 +64,12 @@ pub struct Outcome {
 
 impl Run {
     pub fn new(subcommand: &str) -> Self {
-        let mut command = Command::new(BINARY);
+        Self::of(BINARY, subcommand)
+    }
+
+    /// The same of another binary.
+    pub fn of(binary: &str, subcommand: &str) -> Self {
+        let mut command = Command::new(binary);
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !subcommand.is_empty() {
             command.arg(subcommand);

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, process::Command};
 
+use network_vhostuser_binding::deviceplugin::config::Config;
 use serde_json::{Value, json};
 
 use crate::{
@@ -156,7 +157,10 @@ fn the_dpdk_pod_has_its_device_its_network_and_the_socket_variable() {
 #[test]
 fn the_switch_pod_takes_the_dataplane() {
     let pod = documents("examples/pod-switch.yaml").remove(0);
-    let config = config();
+    // As the shipped configuration is when its last lines are no comment any more.
+    let shipped = text("manifests/base/device-plugin.yaml");
+    assert_eq!(config().dataplane, None);
+    let config = Config::parse(&shipped.replace("# dataplane:\n#   name", "dataplane:\n  name")).unwrap();
     let dataplane = config.full_name(config.dataplane.as_ref().unwrap());
     assert_eq!(extended(&pod["spec"]["containers"][0]), [(dataplane.clone(), "1".to_owned())]);
     assert!(resources(&config).contains(&dataplane));

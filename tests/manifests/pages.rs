@@ -33,7 +33,9 @@ impl Plugin {
         );
         fs::write(at("config.yaml"), config).unwrap();
         let mut child = Command::new("unshare")
-            .args(["--mount", "--kill-child", "--fork", DEVICE_PLUGIN, "--listen=127.0.0.1:0"])
+            // Its mounts are its own, and shared among whoever comes after, as on a node.
+            .args(["--mount", "--propagation", "private", "--kill-child", "--fork", "sh", "-c"])
+            .args(["mount --make-rshared / && exec \"$@\"", "sh", DEVICE_PLUGIN, "--listen=127.0.0.1:0"])
             .arg("--config")
             .arg(at("config.yaml"))
             .arg("--kubelet-dir")

@@ -9,6 +9,7 @@ use crate::{
         config::Limits,
         own_mounts::{Deed, as_user, can, inside},
     },
+    socketdir::{Access, Owner},
     vhostuser::ComputePath,
 };
 

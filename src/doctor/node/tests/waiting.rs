@@ -1,0 +1,181 @@
+//! Who waits for whom.
+
+use std::fs;
+
+use super::{
+    broken,
+    fixture::{Node, port_of},
+};
+
+const CNI: &str = "look at Multus' and the CNI plugin's log of the pod; by hand: ovs-vsctl add-port br1";
+
+fn free_device(breaks: impl FnOnce(&mut Node)) -> Vec<String> {
+    let mut node = Node::new();
+    breaks(&mut node);
+    node.findings()
+}
+
+#[test]
+fn a_guest_without_a_port_hangs() {
+    let port = port_of("s-1");
+    let by_hand = format!(
+        "{CNI} {port} -- set Interface {port} type=dpdkvhostuserclient options:vhost-server-path=T/root/s-1/pod/vhost.sock"
+    );
+    broken(
+        |node| node.listen("s-1"),
+        &format!(
+            "port-missing: the guest listens, and OVS has no port for it: the VM hangs in 'paused (starting up)'
+  where: device s-1, T/root/s-1/pod/vhost.sock: no port {port}
+  mend:  {by_hand}"
+        ),
+    );
+    broken(
+        |node| {
+            node.sees_all = false;
+            node.leave_socket("s-1");
+        },
+        &format!(
+            "port-missing: there is a socket and OVS has no port for it: if its VM is there, it hangs in 'paused (starting up)'
+  where: device s-1, T/root/s-1/pod/vhost.sock: no port {port}
+  mend:  {by_hand}"
+        ),
+    );
+    // What a pod has left behind, and nobody uses.
+    assert_eq!(free_device(|node| node.leave_socket("s-1")), [""; 0]);
+    // Without the database nobody can say what is missing.
+    let silent = free_device(|node| {
+        node.ovsdb = false;
+        node.listen("s-1");
+    });
+    assert!(silent.len() == 1 && silent[0].starts_with("ovsdb-silent: "), "{silent:?}");
+}
+
+#[test]
+fn a_port_that_waits_for_its_guest() {
+    let port = port_of("s-0");
+    let place = format!("device s-0, T/root/s-0/pod/vhost.sock; Interface {port}, status = disconnected");
+    let remedy =
+        format!("kubectl -n ns get pod virt-launcher-vm-x7k2p; if it is gone: ovs-vsctl del-port {port}");
+    broken(
+        |node| {
+            node.port("s-0").connected = false;
+            fs::remove_file(node.path("root/s-0/pod/vhost.sock")).unwrap();
+        },
+        &format!(
+            "guest-absent: OVS waits for the guest, and there is no socket: pod ns/virt-launcher-vm-x7k2p has no VM that has come so far
+  where: {place}
+  mend:  {remedy}"
+        ),
+    );
+    broken(
+        |node| {
+            node.port("s-0").connected = false;
+            node.listeners.clear();
+        },
+        &format!(
+            "guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of pod ns/virt-launcher-vm-x7k2p has ended
+  where: {place}
+  mend:  {remedy}"
+        ),
+    );
+    broken(
+        |node| {
+            let port = node.port("s-0");
+            (port.connected, port.ours) = (false, false);
+            node.listeners.clear();
+        },
+        &format!(
+            "guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of its pod has ended
+  where: {place}
+  mend:  kubectl get pods -A; if it is gone: ovs-vsctl del-port {port}"
+        ),
+    );
+}
+
+#[test]
+fn both_are_there_and_do_not_meet() {
+    let port = port_of("s-0");
+    let expected = format!(
+        "not-connected: the socket is there, and OVS is not connected to it: OVS does not see this directory, or may not connect
+  where: device s-0, T/root/s-0/pod/vhost.sock; Interface {port}, status = disconnected
+  mend:  grep T/root/s-0/pod/vhost.sock /var/log/openvswitch/ovs-vswitchd.log; ls -l T/root/s-0/pod/vhost.sock; a switch in a pod must mount the socket root (resource 'dataplane'), one that is not root needs sockets.switchUser"
+    );
+    broken(|node| node.port("s-0").connected = false, &expected);
+    broken(
+        |node| {
+            node.port("s-0").connected = false;
+            node.sees_all = false;
+            node.listeners.clear();
+        },
+        &expected,
+    );
+}
+
+#[test]
+fn a_port_that_looks_elsewhere() {
+    let port = port_of("s-0");
+    broken(
+        |node| {
+            let wrong = node.port("s-0");
+            (wrong.path, wrong.connected) = (Some("/elsewhere/vhost.sock".to_owned()), false);
+        },
+        &format!(
+            "port-path-wrong: OVS looks elsewhere for the socket of device s-0: the VM hangs in 'paused (starting up)'
+  where: Interface {port}, options:vhost-server-path = '/elsewhere/vhost.sock'
+  mend:  ovs-vsctl set Interface {port} options:vhost-server-path=T/root/s-0/pod/vhost.sock"
+        ),
+    );
+    // /var/run and /run are the same directory.
+    let same = free_device(|node| {
+        std::os::unix::fs::symlink(node.path("root"), node.path("other")).unwrap();
+        let path = node.path("other/s-0/pod/vhost.sock").to_str().unwrap().to_owned();
+        node.port("s-0").path = Some(path);
+    });
+    assert_eq!(same, [""; 0]);
+}
+
+#[test]
+fn a_port_of_the_other_type() {
+    let port = port_of("s-0");
+    broken(
+        |node| node.port("s-0").kind = "dpdkvhostuser",
+        &format!(
+            "port-type: the port's type does not fit the resource's mode 'server' (guest listens, switch connects): both ends listen, or none
+  where: Interface {port}, type = 'dpdkvhostuser'
+  mend:  ovs-vsctl del-port {port}; ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"
+        ),
+    );
+}
+
+#[test]
+fn where_the_switch_listens() {
+    let port = port_of("c-0");
+    let place = format!("device c-0, T/root/c-0/pod/vhost.sock; Interface {port}, status = disconnected");
+    broken(
+        |node| {
+            node.port("c-0").connected = false;
+            fs::remove_file(node.path("root/c-0/pod/vhost.sock")).unwrap();
+        },
+        &format!(
+            "switch-socket-missing: the switch's socket is not in the pod's directory: the guest waits for it
+  where: {place}
+  mend:  ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
+        ),
+    );
+    broken(
+        |node| node.port("c-0").connected = false,
+        &format!(
+            "guest-absent: the switch listens, and no guest has connected: its VM does not run (yet)
+  where: {place}
+  mend:  look at the VM; if it is gone: ovs-vsctl del-port {port}"
+        ),
+    );
+    broken(
+        |node| node.unplug("c-0"),
+        &format!(
+            "port-missing: a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that connects is refused again and again
+  where: device c-0, T/root/c-0/pod/vhost.sock: no port {port}
+  mend:  start the VM anew; by hand: ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuser"
+        ),
+    );
+}
