@@ -26,11 +26,18 @@ pub fn ask(socket: &Path, method: &str, params: &[&str], deadline: Instant) -> R
     }
 }
 
-/// The control socket of the ovs-vswitchd whose run directory this is; nothing where no process id is written down.
+/// The control socket of the ovs-vswitchd whose run directory this is, if there is one. It is named after the program,
+/// which distributions call differently, and its process id, unless whoever starts it chooses a name without.
 pub fn vswitchd(run_dir: &Path) -> Option<PathBuf> {
+    let pid =
+        pid(run_dir).map(|pid| [format!("ovs-vswitchd.{pid}.ctl"), format!("ovs-vswitchd-dpdk.{pid}.ctl")]);
+    let names = pid.into_iter().flatten().chain(["ovs-vswitchd.ctl".to_owned()]);
+    names.map(|name| run_dir.join(name)).find(|path| path.exists())
+}
+
+fn pid(run_dir: &Path) -> Option<u32> {
     let written = source_file::read(&run_dir.join("ovs-vswitchd.pid")).ok()??;
-    let pid: u32 = std::str::from_utf8(&written).ok()?.trim().parse().ok()?;
-    Some(run_dir.join(format!("ovs-vswitchd.{pid}.ctl")))
+    std::str::from_utf8(&written).ok()?.trim().parse().ok()
 }
 
 /// Whether the answer to `dpif/show` has this port: only then does the datapath carry its packets.
@@ -54,12 +61,18 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_socket_by_the_process_id() {
+    fn finds_the_socket_by_program_and_process_id() {
         let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
         assert_eq!(vswitchd(dir.path()), None);
-        std::fs::write(dir.path().join("ovs-vswitchd.pid"), "42\n").unwrap();
+        make("ovs-vswitchd.ctl", "");
+        assert_eq!(vswitchd(dir.path()), Some(dir.path().join("ovs-vswitchd.ctl")));
+        make("ovs-vswitchd.pid", "42\n");
+        make("ovs-vswitchd-dpdk.42.ctl", "");
+        assert_eq!(vswitchd(dir.path()), Some(dir.path().join("ovs-vswitchd-dpdk.42.ctl")));
+        make("ovs-vswitchd.42.ctl", "");
         assert_eq!(vswitchd(dir.path()), Some(dir.path().join("ovs-vswitchd.42.ctl")));
-        std::fs::write(dir.path().join("ovs-vswitchd.pid"), "../x").unwrap();
-        assert_eq!(vswitchd(dir.path()), None);
+        make("ovs-vswitchd.pid", "../x");
+        assert_eq!(vswitchd(dir.path()), Some(dir.path().join("ovs-vswitchd.ctl")));
     }
 }

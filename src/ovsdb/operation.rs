@@ -97,7 +97,8 @@ impl Operation {
         Self(json!({ "op": "comment", "comment": text }))
     }
 
-    pub(super) fn json(self) -> Value {
+    /// The operation as JSON.
+    pub fn json(self) -> Value {
         self.0
     }
 }

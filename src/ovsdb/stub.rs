@@ -4,6 +4,7 @@ use std::{
     io::{BufReader, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -37,4 +38,26 @@ pub(crate) fn answer(dir: &Path, results: Vec<Value>) -> PathBuf {
             socket.write_all(answer.to_string().as_bytes()).unwrap();
         }
     })
+}
+
+/// Listens in `dir` and gives the requests of all connections, one connection after the other, these answers; when
+/// there is none left it hangs up. What was asked comes out of the receiver.
+pub(crate) fn script(dir: &Path, answers: Vec<Value>) -> (PathBuf, mpsc::Receiver<Value>) {
+    let path = dir.join("db.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut answers = answers.into_iter();
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            for request in requests(&socket) {
+                let Some(result) = answers.next() else { break };
+                let answer = json!({"id": request["id"], "result": result, "error": null});
+                // Whoever asked may be gone: it is told all the same.
+                let _ = tell.send(request["params"].clone());
+                let _ = socket.write_all(answer.to_string().as_bytes());
+            }
+        }
+    });
+    (path, told)
 }

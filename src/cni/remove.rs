@@ -1,0 +1,80 @@
+//! Taking ports away: what DEL, GC and a failed ADD have in common.
+
+use std::time::Duration;
+
+use super::{
+    add::APPLICATION_FILE,
+    error::CniError,
+    found::Ours,
+    ids::{ExternalIds, Holder},
+    port::next_config,
+    switch::Ovs,
+};
+use crate::{
+    ovsdb::{
+        OvsdbError,
+        operation::{Condition, Operation},
+        rows::NextConfig,
+    },
+    socketdir::{SocketDir, SocketDirError},
+    vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
+};
+
+/// The most that is waited for ovs-vswitchd to let go of the ports. They are gone from the database by then, which is
+/// what counts; but a port that comes back while the old one is still there would not get a socket of its own.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// OVSDB's word for a row that others refer to.
+const STILL_USED: &str = "referential integrity violation";
+
+/// Removes it all in one transaction; what else could not be tidied is told.
+///
+/// The directories come first: as long as the port is there, no other attachment can have its device.
+pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tidied = ours.ports.iter().map(|port| tidy(root, &port.external_ids));
+    let notes = tidied.filter_map(|result| result.err().map(|error| error.to_string())).collect();
+    let answers = match ovs.ask(removal(ours, true)) {
+        // A limit that somebody has given to another port too is not ours alone any more.
+        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => ovs.ask(removal(ours, false)),
+        result => result,
+    };
+    if let Some(NextConfig(config)) = answers?.last().rows::<NextConfig>()?.pop() {
+        // A switch that does not run has let go of them.
+        let _ = ovs.carried_out(config, "", SETTLE);
+    }
+    Ok(notes)
+}
+
+/// A port would go by itself with its bridge's reference, but only after OVSDB has refused to delete a limit that the
+/// port still refers to.
+fn removal(ours: &Ours, with_limits: bool) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for port in &ours.ports {
+        let bridge = [Condition::includes("ports", &port.uuid)];
+        operations.push(Operation::take("Bridge", &bridge, "ports", &port.uuid));
+        operations.push(Operation::delete("Port", &[Condition::is("_uuid", &port.uuid)]));
+        operations.push(Operation::comment(&format!("vhostuser CNI: DEL {}", port.name)));
+    }
+    let limits = ours.qos.iter().filter(|_| with_limits);
+    operations.extend(limits.map(|qos| Operation::delete("QoS", &[Condition::is("_uuid", &qos.uuid)])));
+    operations.extend(next_config());
+    operations
+}
+
+/// Removes what ADD, and the device plugin's daemon for it, have put into the device's directory.
+fn tidy(root: &HostDir, ids: &ExternalIds) -> Result<(), SocketDirError> {
+    let Some(holder) = Holder::of(ids) else { return Ok(()) };
+    let Some(Ok(device)) = holder.device().map(str::parse::<DeviceId>) else { return Ok(()) };
+    let Some(dir) = SocketDir::open(root, &device)? else { return Ok(()) };
+    dir.remove(APPLICATION_FILE)?;
+    if holder.mode() == Some(SocketMode::Client) {
+        dir.remove(SOCKET_FILE)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! STATUS: whether an ADD could succeed now.
+
+use super::{
+    call::Call,
+    clock::Clock,
+    config::{Network, Nic},
+    decide::check_switch,
+    error::CniError,
+    found::Found,
+    ipam::Ipam,
+    switch::Ovs,
+};
+use crate::ovsdb::{
+    OvsdbError,
+    operation::Condition,
+    rows::{Bridge, OpenVSwitch, select},
+};
+
+/// Looks, and changes nothing.
+pub(super) fn status(call: &Call<'_>) -> Result<(), CniError> {
+    let (network, nic) = Nic::parse(call.config, call.version)?;
+    let clock = Clock::whole(network.timeout);
+    let (ovs, found) = ask(&network, &nic, clock).map_err(|error| match error.is_out_of_reach() {
+        // OVS forwards without its database; only changes wait.
+        true => CniError::Unavailable(error.to_string()),
+        false => error.into(),
+    })?;
+    check_switch(&nic.bridge, nic.create_bridge, &found)
+        .map_err(|error| CniError::Limited(error.to_string()))?;
+    if let Some(Err(error)) = ovs.vswitchd_answers() {
+        return Err(CniError::Limited(format!("ovs-vswitchd does not answer: {error}")));
+    }
+    match Ipam::find(call, &network)? {
+        Some(ipam) => ipam.pass_on("STATUS", &clock),
+        None => Ok(()),
+    }
+}
+
+fn ask(network: &Network, nic: &Nic, clock: Clock) -> Result<(Ovs, Found), OvsdbError> {
+    let mut ovs = Ovs::connect(network, clock)?;
+    let bridge = [Condition::is("name", nic.bridge.as_str())];
+    let mut answers = ovs.ask(vec![select::<OpenVSwitch>(&[]), select::<Bridge>(&bridge)])?;
+    let (switch, bridge) = (answers.rows()?.pop(), answers.rows()?.pop());
+    Ok((ovs, Found { switch, bridge, ..Found::default() }))
+}

@@ -1,0 +1,117 @@
+use std::fs;
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn del_succeeds_when_nothing_is_there() {
+    let node = Node::new("server", vec![json!([nothing(), nothing()])]);
+    let outcome = node.run("DEL", &json!({"deviceID": "", "vlan": "broken"}));
+    assert!(outcome.success);
+    assert_eq!(outcome.answer, Value::Null);
+    assert_eq!(node.asked(), [FIND]);
+}
+
+#[test]
+fn del_removes_port_socket_and_file() {
+    let ours = json!([port("c1", "client"), nothing()]);
+    let node = Node::new("client", vec![ours, changed(5), json!([{}, nothing()])]);
+    fs::create_dir(node.path("cni")).unwrap();
+    for name in ["cni/staged.json", "root/ovs-0/pod/vhost.sock", "root/ovs-0/pod/vhostuser.json"] {
+        fs::write(node.path(name), "x").unwrap();
+    }
+    assert!(node.run("DEL", &json!({})).success);
+    assert_eq!(node.asked(), [FIND, REMOVE, WAIT]);
+    assert!(!node.staged());
+    assert_eq!(fs::read_dir(node.path("root/ovs-0/pod")).unwrap().count(), 0);
+}
+
+#[test]
+fn without_ovsdb_del_is_to_be_tried_again() {
+    let node = Node::new("server", vec![]);
+    let outcome = node.run("DEL", &json!({"ovsdb": node.path("none.sock")}));
+    assert_eq!(outcome.answer["code"], 11);
+    let outcome = node.run("STATUS", &json!({"ovsdb": node.path("none.sock")}));
+    assert_eq!(outcome.answer["code"], 50);
+}
+
+#[test]
+fn gc_leaves_what_is_listed() {
+    let mut both = port("c1", "server")["rows"].as_array().unwrap().clone();
+    both.extend(port("c2", "server")["rows"].as_array().unwrap().clone());
+    let ours = json!([{ "rows": both }, nothing()]);
+    let node = Node::new("server", vec![ours.clone(), changed(5), json!([{}, nothing()]), ours]);
+    let valid = |names: &[&str]| {
+        let list: Vec<_> = names.iter().map(|name| json!({"containerID": name, "ifname": "net1"})).collect();
+        json!({ "cni.dev/valid-attachments": list })
+    };
+    assert!(node.run("GC", &valid(&["c1", "c3"])).success);
+    // One of the two.
+    assert_eq!(node.asked(), [FIND, REMOVE, WAIT]);
+    assert!(node.run("GC", &json!({})).answer["code"] == 7);
+    let node = Node::new("server", vec![json!([{ "rows": both }, nothing()])]);
+    assert!(node.run("GC", &valid(&["c1", "c2"])).success);
+    assert_eq!(node.asked(), [FIND]);
+}
+
+#[test]
+fn status_tells_whether_add_could_succeed() {
+    let node = Node::new("server", vec![json!([switch(), bridge()])]);
+    assert!(node.run("STATUS", &json!({"deviceID": ""})).success);
+    let node = Node::new("server", vec![json!([switch(), nothing()])]);
+    let outcome = node.run("STATUS", &json!({}));
+    assert_eq!(outcome.answer["code"], 51);
+    assert!(outcome.answer["msg"].as_str().unwrap().starts_with("OVS has no bridge 'br1'"));
+}
+
+#[test]
+fn check_tells_every_deviation() {
+    let node = attached("c1");
+    let result = json!({"interfaces": [{"name": "net1", "sandbox": "/run/netns/c1",
+        "socketPath": node.path("root/ovs-0/pod/vhost.sock")}]});
+    let outcome = node.run("CHECK", &json!({ "prevResult": result }));
+    assert!(outcome.success, "{}", outcome.answer);
+    assert_eq!(outcome.answer, Value::Null);
+    assert_eq!(node.asked(), [LOOK, "select Bridge"]);
+    let outcome = attached("c2").run("CHECK", &json!({ "prevResult": {}, "vlan": 7 }));
+    assert_eq!(outcome.answer["code"], 105);
+    assert_eq!(
+        outcome.answer["msg"],
+        "the attachment is not as it was made: prevResult has no interface \"net1\"; external_ids:vhostuser-container-id \
+         is 'c2', should be 'c1'; VLANs are all (tag none, trunks []), should be access (tag 7, trunks [])"
+    );
+    let outcome = node.run("CHECK", &json!({}));
+    assert_eq!(outcome.answer["code"], 7);
+}
+
+#[test]
+fn commands_that_need_no_switch() {
+    let node = Node::new("server", vec![]);
+    let versions = json!(["0.3.1", "0.4.0", "1.0.0", "1.1.0"]);
+    for (asked, told) in [("0.4.0", "0.4.0"), ("9.9.9", "1.1.0")] {
+        let outcome = node.run("VERSION", &json!({ "cniVersion": asked }));
+        assert!(outcome.success);
+        assert_eq!(outcome.answer, json!({"cniVersion": told, "supportedVersions": versions}));
+    }
+    for (command, version, code, msg) in [
+        ("ADD", "0.2.0", 1, "cniVersion '0.2.0' is not supported, only 0.3.1, 0.4.0, 1.0.0, 1.1.0"),
+        ("CHECK", "0.3.1", 1, "CHECK needs cniVersion 0.4.0 or later, the configuration has 0.3.1"),
+        ("GC", "1.0.0", 1, "GC needs cniVersion 1.1.0 or later, the configuration has 1.0.0"),
+        ("STATUS", "1.0.0", 1, "STATUS needs cniVersion 1.1.0 or later, the configuration has 1.0.0"),
+        (
+            "NONE",
+            "1.0.0",
+            4,
+            "environment: CNI_COMMAND: 'NONE' is not known, only ADD, DEL, CHECK, GC, STATUS and VERSION",
+        ),
+    ] {
+        let outcome = node.run(command, &json!({ "cniVersion": version }));
+        let known = Version::parse(version).filter(|_| command != "NONE").unwrap_or(Version::V1_1_0);
+        assert!(!outcome.success);
+        assert_eq!(outcome.answer, json!({"cniVersion": known.as_str(), "code": code, "msg": msg}));
+    }
+    let outcome = node.run("ADD", &json!({ "prevResult": {} }));
+    assert_eq!(outcome.answer["code"], 7);
+    assert_eq!(node.asked(), Vec::<String>::new());
+}
