@@ -68,7 +68,14 @@ async fn measure() {
 
 fn start(kubelet: &Kubelet) -> Child {
     Command::new(env!("CARGO_BIN_EXE_vhostuser-device-plugin"))
-        .args(["--config", "/run/config.yaml", "--device-info-dir", "/run/devinfo", "--listen", "127.0.0.1:0"])
+        .args([
+            "--config",
+            "/run/config.yaml",
+            "--device-info-dir",
+            "/run/devinfo",
+            "--listen",
+            "127.0.0.1:0",
+        ])
         .arg("--kubelet-dir")
         .arg(kubelet.plugin_dir())
         .arg("--pod-resources")

@@ -21,11 +21,15 @@ fn install_cni() -> Value {
     named(&pod()["initContainers"], "install-cni").clone()
 }
 
+fn help(command: &[&str]) -> String {
+    let help = Command::new(DEVICE_PLUGIN).env_clear().args(command).arg("--help").output().unwrap();
+    assert!(help.status.success());
+    String::from_utf8(help.stdout).unwrap()
+}
+
 /// The flags that the help of a command lists.
 fn known_flags(command: &[&str]) -> BTreeSet<String> {
-    let help = Command::new(DEVICE_PLUGIN).args(command).arg("--help").output().unwrap();
-    assert!(help.status.success());
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = help(command);
     let words = help.split_whitespace().filter(|word| word.starts_with("--"));
     words.map(|word| word.trim_end_matches([',', '.', ']']).to_owned()).collect()
 }
@@ -71,6 +75,19 @@ fn every_flag_is_known() {
     assert_eq!(named, ["--from", "--to"]);
     let known = known_flags(&["install-cni"]);
     assert!(named.iter().all(|flag| known.contains(flag)), "{named:?} of {known:?}");
+}
+
+#[test]
+fn every_variable_is_known_and_says_which_pod_it_is() {
+    let container = device_plugin();
+    let expected = [("POD_NAMESPACE", "metadata.namespace"), ("POD_NAME", "metadata.name")];
+    let variable = |(name, path)| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    assert_eq!(container["env"], json!(expected.map(variable)));
+    let help = help(&[]);
+    for (name, _) in expected {
+        assert!(help.contains(&format!("[env: {name}=]")), "{name}");
+    }
+    assert_eq!(install_cni()["env"], Value::Null);
 }
 
 /// What a value does not say, the kubelet or Multus would not find.

@@ -14,6 +14,9 @@ use crate::{
     yaml::{document, named, string},
 };
 
+/// It refuses mounts that nobody else would see. These are shared with nobody but could be.
+const SHARED: &str = r#"mount --make-rshared / && exec "$0" "$@""#;
+
 /// A plugin without a kubelet, in a mount namespace of its own.
 struct Plugin {
     child: Child,
@@ -33,9 +36,16 @@ impl Plugin {
         );
         fs::write(at("config.yaml"), config).unwrap();
         let mut child = Command::new("unshare")
-            // Its mounts are its own, and shared among whoever comes after, as on a node.
-            .args(["--mount", "--propagation", "private", "--kill-child", "--fork", "sh", "-c"])
-            .args(["mount --make-rshared / && exec \"$@\"", "sh", DEVICE_PLUGIN, "--listen=127.0.0.1:0"])
+            .args([
+                "--mount",
+                "--kill-child",
+                "--fork",
+                "sh",
+                "-c",
+                SHARED,
+                DEVICE_PLUGIN,
+                "--listen=127.0.0.1:0",
+            ])
             .arg("--config")
             .arg(at("config.yaml"))
             .arg("--kubelet-dir")
