@@ -7,6 +7,7 @@ use super::{
     runtime::Runtime,
 };
 use crate::{
+    marks::{DEVICE, IFNAME, NETWORK, OWNER, OWNER_NAME, POD_NAME, POD_NAMESPACE},
     ovsdb::value::Datum,
     vhostuser::{Quoted, SocketMode},
 };
@@ -14,16 +15,9 @@ use crate::{
 /// Keys and values of `external_ids`.
 pub type ExternalIds = BTreeMap<String, String>;
 
-const OWNER: &str = "vhostuser-owner";
-const OWNER_NAME: &str = "network-vhostuser-binding";
-const NETWORK: &str = "vhostuser-network";
 const CONTAINER: &str = "vhostuser-container-id";
-const IFNAME: &str = "vhostuser-ifname";
-const DEVICE: &str = "vhostuser-device";
 const MODE: &str = "vhostuser-mode";
 const IPAM: &str = "vhostuser-ipam";
-const POD_NAMESPACE: &str = "pod-namespace";
-const POD_NAME: &str = "pod-name";
 const POD_UID: &str = "pod-uid";
 const MAC: &str = "attached-mac";
 

@@ -94,6 +94,11 @@ impl Ovs {
         Some(control::ask(&socket, "version", &[], deadline).map(drop))
     }
 
+    /// Whether an ovs-vswitchd serves this database: it holds a lock for as long as it lives.
+    pub fn is_served(&mut self) -> Result<bool, OvsdbError> {
+        self.client.is_held("ovs_vswitchd")
+    }
+
     /// OVS's run directory.
     pub fn run_dir(&self) -> &Path {
         &self.run_dir

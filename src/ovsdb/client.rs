@@ -64,6 +64,18 @@ impl Client {
         }
     }
 
+    /// Whether some other client of the database holds this lock (RFC 7047, 4.1.8). It is asked for and, granted or not,
+    /// given up again.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub fn is_held(&mut self, lock: &str) -> Result<bool, OvsdbError> {
+        let name = Value::Array(vec![lock.into()]);
+        let granted = self.rpc.call("lock", &name)?["locked"].as_bool();
+        self.rpc.call("unlock", &name)?;
+        granted.map(|granted| !granted).ok_or_else(|| self.malformed("a lock's answer does not tell"))
+    }
+
     /// A failed operation is an object with `error`, those after it are null; a failure to commit comes after all.
     fn results(&self, results: Vec<Value>, count: usize) -> Result<Vec<OpResult>, OvsdbError> {
         let mut parsed = Vec::with_capacity(count);

@@ -57,8 +57,17 @@ fn gc_leaves_what_is_listed() {
 
 #[test]
 fn status_tells_whether_add_could_succeed() {
-    let node = Node::new("server", vec![json!([switch(), bridge()])]);
+    let lock = |granted: bool| [json!([switch(), bridge()]), json!({"locked": granted}), json!({})].to_vec();
+    let node = Node::new("server", lock(false));
     assert!(node.run("STATUS", &json!({"deviceID": ""})).success);
+    let outcome = Node::new("server", lock(true)).run("STATUS", &json!({}));
+    assert_eq!(
+        (&outcome.answer["code"], &outcome.answer["msg"]),
+        (
+            &json!(51),
+            &json!("no ovs-vswitchd serves this database (nobody holds its lock ovs_vswitchd): start it")
+        )
+    );
     let node = Node::new("server", vec![json!([switch(), nothing()])]);
     let outcome = node.run("STATUS", &json!({}));
     assert_eq!(outcome.answer["code"], 51);
