@@ -1,19 +1,14 @@
 #!/bin/sh
-# compute.sh POD_DIR DEVICE_DIR=NAME...: the compute container. PID 1 of its own mount, network and PID namespaces.
-# It sees the whole hook volume, and of the node's vhost-user directories only those that this pod was given.
+# compute.sh POD_DIR [ro|rw:HOST_DIR:CONTAINER_DIR...]: the compute container. PID 1 of its own mount, network and PID
+# namespaces. It sees the whole hook volume, and of the node's vhost-user directories only those that this pod was given.
 set -eu
 pod=$1
 shift
+/opt/mounts.sh "$@"
 
-mkdir -p /run/kubevirt-hooks /run/kubevirt-private /run/vhostuser
+mkdir -p /run/kubevirt-hooks /run/kubevirt-private
 mount --bind "$pod/hooks" /run/kubevirt-hooks
 mount --bind "$pod/private" /run/kubevirt-private
-mount -t tmpfs -o mode=755 tmpfs /mnt
-for device in "$@"; do
-  mkdir "/mnt/${device#*=}"
-  mount --bind "${device%=*}" "/mnt/${device#*=}"
-done
-mount --rbind /mnt /run/vhostuser
 # virt-launcher's image has no ovs-vsctl; where libvirt finds one it asks it about every vhost-user NIC.
 touch /mnt/not-executable
 mount --bind /mnt/not-executable "$(command -v ovs-vsctl)"

@@ -1,13 +1,17 @@
-//! The proof on a real dataplane: libvirt, QEMU and OVS with its DPDK datapath as Debian ships them, and the sidecar
-//! binary as it is built. Nothing is imitated but virt-launcher (`tests/launcher`) and the cluster's plugins, which here
-//! are a few lines that make a directory and a switch port.
+//! The proof on a real dataplane: libvirt, QEMU and OVS with its DPDK datapath as Debian ships them, and the sidecar,
+//! device plugin and CNI plugin binaries as they are built. Imitated are virt-launcher (`tests/launcher`), the kubelet
+//! (`tests/kubelet`) and Multus.
 //!
 //! ```text
 //! machine   outside: checks the machine, lends hugepages, makes namespaces, looks for what was left behind
 //! enter.sh  the way in: a root folder with everything installed, a new /run
 //! inside    inside: runs the cases one after the other and reports
 //! node      the switch and two peers that every case uses
-//! pod       compute.sh and sidecar.sh: the two containers of a virt-launcher pod
+//! switch    OVS and switch.sh, in which it runs
+//! agent     the node's kubelet and device plugin
+//! multus    which device is whose; calls the CNI plugin
+//! pod       compute.sh and sidecar.sh: the two containers of a virt-launcher pod; mounts.sh: what the kubelet adds
+//! application  a pod that is no VM: application.sh, testpmd.sh
 //! boot      what virt-launcher asks of the hook and of libvirt
 //! cases/    the tests
 //! ```
@@ -15,9 +19,12 @@
 //! Run as root: `tests/dataplane/setup.sh && cargo test --test dataplane [-- NAME...]`. See docs/dataplane.md.
 #![allow(unreachable_pub)]
 
+mod agent;
+mod application;
 mod bare_qemu;
 mod boot;
 mod cases;
+mod cni;
 mod device;
 mod domain;
 mod guest;
@@ -25,15 +32,19 @@ mod inside;
 mod libvirt;
 mod logs;
 mod machine;
+mod multus;
 mod network;
 mod node;
 mod pod;
 mod probe;
 mod process;
+mod sandbox;
 mod switch;
 mod vm;
 mod wait;
 
+#[path = "../kubelet/mod.rs"]
+mod kubelet;
 #[path = "../launcher/mod.rs"]
 mod launcher;
 

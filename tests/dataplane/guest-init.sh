@@ -11,6 +11,9 @@ for module in /modules/*.ko; do insmod "$module"; done
 
 argument() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^guest\.$1=//p"; }
 
+# Two NICs may be in one network: each answers for its own address only.
+echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
+echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce
 ip link set lo up
 # eth0 and so on follow the PCI order (net.ifnames=0); bring every NIC up, also one without an address.
 for nic in /sys/class/net/eth*; do

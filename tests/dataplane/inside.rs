@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, ensure};
 use rustix::process::{WaitOptions, wait};
 
+use crate::agent;
 use crate::cases::{CASES, ON_DEMAND};
 use crate::logs::{LOGS, explain, length, of_test};
 use crate::node::{Node, Stage, note};
@@ -34,10 +35,8 @@ pub(crate) fn run(filters: &[String]) -> ExitCode {
             tally.test(name, || case(&mut Stage::new(node, name)?));
         }
     }
-    tally.test("every_process_was_ended_by_its_owner", move || {
-        drop(node);
-        no_process_is_left()
-    });
+    tally.test("the_node_is_as_it_was", || node.take().map_or(Ok(()), Node::end));
+    tally.test("every_process_was_ended_by_its_owner", no_process_is_left);
     let _ = fs::write(Path::new(LOGS).join(RESULT), format!("{} {}", tally.passed, tally.failed));
     ExitCode::from(u8::from(tally.failed > 0))
 }
@@ -50,7 +49,8 @@ struct Tally {
 
 impl Tally {
     fn test(&mut self, name: &str, case: impl FnOnce() -> Result<()>) {
-        let (started, log_start) = (Instant::now(), length(&vswitchd_log()));
+        let started = Instant::now();
+        let shared = [vswitchd_log(), agent::log()].map(|log| (log.clone(), length(&log)));
         println!("test {name}");
         let result = catch_unwind(AssertUnwindSafe(case)).unwrap_or_else(|_| Err(anyhow!("panicked")));
         let took = started.elapsed().as_secs_f64();
@@ -62,7 +62,7 @@ impl Tally {
             Err(error) => {
                 self.failed += 1;
                 println!("FAIL {name} ({took:.1} s): {error:#}");
-                explain(&of_test(name), &vswitchd_log(), log_start);
+                explain(&of_test(name), &shared);
             }
         }
     }

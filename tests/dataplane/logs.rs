@@ -14,13 +14,15 @@ pub(crate) fn of_test(test: &str) -> PathBuf {
     Path::new(LOGS).join(test)
 }
 
-/// Prints the ends of all logs of a test, and what the switch said while it ran.
-pub(crate) fn explain(test_dir: &Path, switch_log: &Path, switch_log_start: u64) {
+/// Prints the ends of all logs of a test, and what was written to the `shared` ones since then.
+pub(crate) fn explain(test_dir: &Path, shared: &[(PathBuf, u64)]) {
     for log in files_in(test_dir) {
         print_tail(&log, 0);
     }
-    print_tail(&switch_log.with_extension("stderr"), 0);
-    print_tail(switch_log, switch_log_start);
+    for (log, start) in shared {
+        print_tail(&log.with_extension("stderr"), 0);
+        print_tail(log, *start);
+    }
 }
 
 pub(crate) fn length(log: &Path) -> u64 {

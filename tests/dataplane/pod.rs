@@ -3,18 +3,22 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use rustix::process::Pid;
-use serde_json::json;
 
+use crate::agent::{Agent, Grants, names};
 use crate::device::Device;
 use crate::launcher::{Client, Collect, Release};
 use crate::libvirt::Libvirt;
+use crate::multus;
 use crate::network::inside;
+use crate::node::note;
 use crate::process::Process;
-use crate::vm::{Mode, Vm};
+use crate::sandbox::Sandbox;
+use crate::vm::Vm;
 use crate::wait::{seconds, until};
 
 /// uid and gid of everything in a pod.
@@ -33,6 +37,8 @@ pub(crate) struct Pod {
     logs: PathBuf,
     pub(crate) vm: Vm,
     pub(crate) devices: Vec<Device>,
+    sandbox: Sandbox,
+    pub(crate) grants: Grants,
     pub(crate) libvirt: Libvirt,
     /// Stands for virt-launcher's own socket, by which the sidecar knows that the launcher lives.
     launcher_socket: Option<std::os::unix::net::UnixListener>,
@@ -44,39 +50,84 @@ pub(crate) struct Pod {
 
 impl Pod {
     /// A running pod for `vm` with all its switch ports; virt-launcher has found the sidecar.
-    pub(crate) fn new(name: &str, vm: &Vm, logs: &Path) -> Result<Self> {
-        let mut pod = Self::without_ports(name, vm, logs)?;
-        for device in &mut pod.devices {
-            device.plug()?;
-        }
-        Ok(pod)
+    pub(crate) fn new(name: &str, vm: &Vm, agent: &Rc<Agent>, logs: &Path) -> Result<Self> {
+        Self::start(name, vm, agent, logs, Device::plug)
     }
 
-    pub(crate) fn without_ports(name: &str, vm: &Vm, logs: &Path) -> Result<Self> {
+    /// One of which Multus does not know.
+    pub(crate) fn without_ports(name: &str, vm: &Vm, agent: &Rc<Agent>, logs: &Path) -> Result<Self> {
+        Self::start(name, vm, agent, logs, |_, _| Ok(()))
+    }
+
+    fn start(
+        name: &str,
+        vm: &Vm,
+        agent: &Rc<Agent>,
+        logs: &Path,
+        plug: fn(&mut Device, &Sandbox) -> Result<()>,
+    ) -> Result<Self> {
         let dir = Path::new(PODS).join(name);
-        let devices = vm.nics.iter().map(Device::new).collect::<Result<Vec<_>>>()?;
-        lay_out(&dir, vm, &devices)?;
+        let grants = Grants::admit(agent, name, &multus::resources(&vm.nics))?;
+        let ids = multus::device_ids(&vm.nics, &grants)?;
+        let sandbox = Sandbox::new(name)?;
+        let devices = vm.nics.iter().zip(&ids).map(|(nic, id)| Device::new(nic, id, &grants));
+        let mut devices = devices.collect::<Result<Vec<_>>>()?;
+        for device in &mut devices {
+            plug(device, &sandbox)?;
+        }
+        lay_out(&dir, vm)?;
         let mut arguments = vec![dir.display().to_string()];
-        arguments.extend(devices.iter().map(Device::mount));
+        arguments.extend(grants.mounts());
         let log = logs.join(format!("{name}-compute.log"));
-        let compute = Process::container("/opt/compute.sh", &arguments, None, &log)?;
+        let compute = Process::container("/opt/compute.sh", &arguments, &sandbox.network(), &log)?;
         let mut pod = Self {
             name: name.to_owned(),
             libvirt: Libvirt::new(&dir),
             dir,
             logs: logs.to_owned(),
             vm: vm.clone(),
-            devices,
             launcher_socket: None,
             sidecar: None,
             hook: None,
             compute,
+            devices,
+            sandbox,
+            grants,
         };
         pod.write_network_info()?;
         pod.await_libvirt()?;
         pod.launcher_socket = Some(pod.listen_as_launcher()?);
         pod.start_sidecar()?;
         Ok(pod)
+    }
+
+    /// Multus calls the CNI plugin for each NIC again, and KubeVirt tells the pod what came of it.
+    pub(crate) fn plug(&mut self) -> Result<()> {
+        for device in &mut self.devices {
+            device.plug(&self.sandbox)?;
+        }
+        self.write_network_info()
+    }
+
+    /// What the kubelet does to a pod that is to go, once its containers have ended; the device plugin hears of it last.
+    pub(crate) fn tear_down(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.keep_logs();
+        self.launcher_socket = None;
+        let _ = self.compute.kill();
+        // Without its launcher the sidecar ends by itself, but not at once.
+        if let Some(mut sidecar) = self.sidecar.take() {
+            let _ = sidecar.kill();
+        }
+        let mut result = Ok(());
+        for device in &mut self.devices {
+            result = result.and(device.unplug());
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+        result
     }
 
     /// The hook volume as the compute container sees it.
@@ -86,10 +137,10 @@ impl Pod {
 
     /// A new sidecar container, until virt-launcher has discovered it.
     pub(crate) fn start_sidecar(&mut self) -> Result<()> {
-        let network = self.compute.network();
+        let network = self.sandbox.network();
         let arguments = [self.dir.display().to_string()];
         let log = self.log("sidecar.log");
-        self.sidecar = Some(Process::container("/opt/sidecar.sh", &arguments, Some(&network), &log)?);
+        self.sidecar = Some(Process::container("/opt/sidecar.sh", &arguments, &network, &log)?);
         self.hook = Some(self.discover()?);
         Ok(())
     }
@@ -161,14 +212,21 @@ impl Pod {
         self.dir.join("private").join(&self.vm.uid).join("virt-serial0-log")
     }
 
-    /// As kubelet does it: a new directory, and `..data` renamed over to it.
+    /// As kubelet does it: a new directory, and `..data` renamed over to it. Without an attachment the file is empty.
     fn write_network_info(&self) -> Result<()> {
-        let interfaces: Vec<_> = self.devices.iter().map(Device::network_info).collect();
+        let attachments = self.devices.iter().filter_map(|device| device.attachment.as_ref());
+        let content = multus::network_info(attachments)?;
         let podinfo = self.dir.join("podinfo");
-        make_dir(&podinfo.join("..2026_01_01"), QEMU, 0o755)?;
-        fs::write(podinfo.join("..2026_01_01/network-info"), json!({"interfaces": interfaces}).to_string())?;
-        symlink("..2026_01_01", podinfo.join("..data"))?;
-        symlink("..data/network-info", podinfo.join("network-info")).map_err(Into::into)
+        let version = format!("..2026_01_01.{}", names(&podinfo)?.len());
+        make_dir(&podinfo.join(&version), QEMU, 0o755)?;
+        fs::write(podinfo.join(&version).join("network-info"), content)?;
+        symlink(&version, podinfo.join("..data_tmp"))?;
+        fs::rename(podinfo.join("..data_tmp"), podinfo.join("..data"))?;
+        let link = podinfo.join("network-info");
+        if fs::symlink_metadata(&link).is_err() {
+            symlink("..data/network-info", link)?;
+        }
+        Ok(())
     }
 
     fn await_libvirt(&self) -> Result<()> {
@@ -178,7 +236,7 @@ impl Pod {
     /// The sidecar shares the pod's network namespace, so it finds this in its own `/proc/net/unix`.
     fn listen_as_launcher(&self) -> Result<std::os::unix::net::UnixListener> {
         let socket = self.dir.join("private/launcher-sock");
-        inside(&self.compute.network(), || Ok(std::os::unix::net::UnixListener::bind(socket)?))
+        inside(&self.sandbox.network(), || Ok(std::os::unix::net::UnixListener::bind(socket)?))
     }
 
     fn keep_logs(&self) {
@@ -196,25 +254,15 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        self.keep_logs();
-        // Ports first: a switch that connects to nothing only fills its log.
-        self.devices.iter_mut().for_each(|device| device.port = None);
-        let _ = self.compute.kill();
-        // Without its launcher the sidecar ends by itself, but not at once.
-        if let Some(mut sidecar) = self.sidecar.take() {
-            let _ = sidecar.kill();
+        // Whatever is left behind fails the run's last test.
+        if let Err(error) = self.end() {
+            note(&format!("pod {} is gone, but {error:#}", self.name));
         }
-        for device in &self.devices {
-            if device.mode() == Mode::Server {
-                let _ = fs::remove_dir_all(device.node_dir());
-            }
-        }
-        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
 /// The pod's volumes and libvirt's configuration, on the node.
-fn lay_out(dir: &Path, vm: &Vm, devices: &[Device]) -> Result<()> {
+fn lay_out(dir: &Path, vm: &Vm) -> Result<()> {
     let _ = fs::remove_dir_all(dir);
     // An emptyDir of a pod with fsGroup 107, and in it the sub-directory that kubelet makes for the sidecar.
     make_dir(&dir.join("hooks"), 0, 0o2777)?;
@@ -229,9 +277,7 @@ fn lay_out(dir: &Path, vm: &Vm, devices: &[Device]) -> Result<()> {
     make_dir(Path::new(CAPABILITIES), QEMU, 0o755)?;
     symlink(CAPABILITIES, dir.join("cache/libvirt/qemu/capabilities"))?;
     fs::write(dir.join("config/libvirt/libvirtd.conf"), libvirtd_conf(dir)?)?;
-    fs::write(dir.join("config/libvirt/qemu.conf"), qemu_conf(dir))?;
-    anyhow::ensure!(devices.len() == vm.nics.len(), "a device for each NIC");
-    Ok(())
+    Ok(fs::write(dir.join("config/libvirt/qemu.conf"), qemu_conf(dir))?)
 }
 
 fn libvirtd_conf(dir: &Path) -> Result<String> {
@@ -255,7 +301,7 @@ fn qemu_conf(dir: &Path) -> String {
 }
 
 /// With an owner and a mode, in group 107.
-pub(crate) fn make_dir(dir: &Path, owner: u32, mode: u32) -> Result<()> {
+fn make_dir(dir: &Path, owner: u32, mode: u32) -> Result<()> {
     fs::create_dir_all(dir)?;
     chown(dir, Some(owner), Some(QEMU))?;
     fs::set_permissions(dir, fs::Permissions::from_mode(mode)).with_context(|| dir.display().to_string())

@@ -42,26 +42,10 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, target })
     }
 
-    /// Starts a shell script as PID 1 of new mount and PID namespaces. `network` is an existing network namespace to
-    /// join; without one the container gets its own.
-    pub(crate) fn container(
-        script: &str,
-        arguments: &[String],
-        network: Option<&Path>,
-        log: &Path,
-    ) -> Result<Self> {
-        let mut command = match network {
-            Some(network) => {
-                let mut command = Command::new("nsenter");
-                command.arg(format!("--net={}", network.display())).arg("unshare");
-                command
-            }
-            None => {
-                let mut command = Command::new("unshare");
-                command.arg("--net");
-                command
-            }
-        };
+    /// Starts a shell script as PID 1 of new mount and PID namespaces, in a network namespace that there is.
+    pub(crate) fn container(script: &str, arguments: &[String], network: &Path, log: &Path) -> Result<Self> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", network.display())).arg("unshare");
         command.args(["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         command.arg(script).args(arguments);
         let child = spawn(script, &mut command, log)?;
@@ -73,10 +57,6 @@ impl Process {
     /// The process that was started; in a container its first one.
     pub(crate) fn pid(&self) -> Pid {
         self.target
-    }
-
-    pub(crate) fn network(&self) -> std::path::PathBuf {
-        format!("/proc/{}/ns/net", self.target.as_raw_nonzero()).into()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

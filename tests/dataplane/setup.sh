@@ -11,17 +11,18 @@ stack=${DATAPLANE_STACK:-trixie}
 dir=${DATAPLANE_DIR:-/var/tmp/vhostuser-dataplane}
 root=$dir/$stack
 # Raise it when the lists below change: a folder made by an older version of this script is then completed.
-version=1
+version=2
 
-# OVS allocates packet buffers through DPDK's ring mempool, which is only a "recommends" of the package: without it every
-# vhost-user port silently stays out of the datapath.
 case $stack in
-  trixie)   mempool=librte-mempool-ring25 ;;
-  bookworm) mempool=librte-mempool-ring23 ;;
+  trixie)   dpdk=25 ;;
+  bookworm) dpdk=23 ;;
   *) echo "DATAPLANE_STACK=$stack: trixie or bookworm" >&2; exit 2 ;;
 esac
+# OVS allocates packet buffers through DPDK's ring mempool, which is only a "recommends" of the package: without it every
+# vhost-user port silently stays out of the datapath. The drivers: an uplink without hardware, and a DPDK pod's NIC.
+drivers="librte-mempool-ring$dpdk librte-net-null$dpdk librte-net-virtio$dpdk"
 packages="qemu-system-x86 ipxe-qemu seabios libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-  openvswitch-switch-dpdk $mempool libxml2-utils iproute2 iputils-ping ethtool procps util-linux busybox-static kmod cpio xz-utils zstd"
+  openvswitch-switch-dpdk $drivers libxml2-utils iproute2 iputils-ping ethtool procps util-linux busybox-static kmod cpio xz-utils zstd"
 
 [ "$(id -u)" = 0 ] || { echo "setup.sh must run as root: debootstrap makes device nodes and owners" >&2; exit 1; }
 if [ "$(cat "$root/.complete" 2>/dev/null)" = "$version" ]; then
@@ -63,6 +64,13 @@ chmod +x "$root/usr/sbin/policy-rc.d"
 in_root apt-get update
 # shellcheck disable=SC2086
 in_root apt-get install -y --no-install-recommends $packages
+
+# testpmd without what it is packed with for developers, which is half of Debian's DPDK.
+in_root bash -euc '
+  libraries=$(apt-cache depends dpdk-dev | awk "/ Depends: lib(rte|bpf|bsd|elf|fdt|ibverbs|jansson|numa|pcap)/{print \$2}")
+  apt-get install -y --no-install-recommends $libraries
+  cd /tmp; apt-get download -o APT::Sandbox::User=root dpdk-dev
+  dpkg -x dpdk-dev_*.deb dpdk-dev; mv dpdk-dev/usr/bin/dpdk-testpmd /usr/local/bin/; rm -rf dpdk-dev*'
 
 # The guest's kernel is unpacked, not installed: no initramfs, no boot loader hooks.
 if ! ls "$root"/guest/boot/vmlinuz-* >/dev/null 2>&1; then

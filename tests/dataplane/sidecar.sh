@@ -5,6 +5,7 @@
 set -eu
 pod=$1
 
+umount --lazy /run/vhostuser
 mount --bind "$pod/podinfo" /etc/podinfo
 mount -o remount,bind,ro /etc/podinfo
 mount --bind "$pod/hooks/hook-sidecar-0" /mnt

@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
+use crate::agent::{Agent, Grants};
 use crate::logs::LOGS;
 use crate::network::Peer;
 use crate::process::{Process, run};
@@ -29,18 +31,20 @@ const MEMORY_MIB: u32 = 768;
 /// ovsdb-server and ovs-vswitchd.
 pub(crate) struct Switch {
     vswitchd: Option<Process>,
-    _database: Process,
+    database: Option<Process>,
+    grants: Grants,
 }
 
 impl Switch {
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(agent: &Rc<Agent>) -> Result<Self> {
+        let grants = Grants::admit_switch(agent)?;
         fs::create_dir_all(LISTENING_SOCKETS)?;
         fs::create_dir_all(HUGEPAGES)?;
         run(seconds(10), &["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", HUGEPAGES])?;
         run(seconds(10), &["ovsdb-tool", "create", DATABASE, SCHEMA])?;
         let database = start_database()?;
         configure()?;
-        let mut switch = Self { vswitchd: None, _database: database };
+        let mut switch = Self { vswitchd: None, database: Some(database), grants };
         switch.start_vswitchd()?;
         ensure!(
             vsctl(&["get", "Open_vSwitch", ".", "dpdk_initialized"])?.trim() == "true",
@@ -50,18 +54,9 @@ impl Switch {
     }
 
     pub(crate) fn start_vswitchd(&mut self) -> Result<()> {
-        // Group 107 and umask 002: what is done on real nodes so that QEMU may connect to a socket that OVS listens on.
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--regid",
-            "107",
-            "--keep-groups",
-            "sh",
-            "-c",
-            "umask 002; exec \"$@\"",
-            "sh",
-            VSWITCHD,
-        ]);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation=private", "/opt/switch.sh"]);
+        command.args(self.grants.mounts()).arg(VSWITCHD);
         command.arg(format!("unix:{RUN}/db.sock")).arg(format!("--unixctl={CONTROL}"));
         command
             .arg(format!("--log-file={}", vswitchd_log().display()))
@@ -82,6 +77,27 @@ impl Switch {
         Ok(())
     }
 
+    /// All of it, as when its pod or its service is stopped.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.stop_vswitchd()?;
+        self.database = None;
+        Ok(())
+    }
+
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.database = Some(start_database()?);
+        self.start_vswitchd()
+    }
+
+    /// After a case that has failed without it.
+    pub(crate) fn restore(&mut self) -> Result<()> {
+        match (&self.database, &self.vswitchd) {
+            (None, _) => self.start_again(),
+            (Some(_), None) => self.start_vswitchd(),
+            (Some(_), Some(_)) => Ok(()),
+        }
+    }
+
     pub(crate) fn kill_vswitchd(&mut self) -> Result<()> {
         self.vswitchd.take().map_or(Ok(()), |mut vswitchd| vswitchd.kill())
     }
@@ -99,36 +115,49 @@ impl Switch {
         ])?;
         vsctl(&["add-port", bridge, &peer.port()]).map(drop)
     }
+
+    /// The names of all ports but the bridges' own.
+    pub(crate) fn ports(&self) -> Result<Vec<String>> {
+        let mut ports = Vec::new();
+        for bridge in vsctl(&["list-br"])?.lines() {
+            ports.extend(vsctl(&["list-ports", bridge])?.lines().map(str::to_owned));
+        }
+        Ok(ports)
+    }
 }
 
-/// A vhost-user port; it goes with this value.
+/// A port, whoever has made it.
 pub(crate) struct Port {
     name: String,
 }
 
 impl Port {
-    /// OVS connects to the socket that QEMU listens on.
-    pub(crate) fn connecting(bridge: &str, name: &str, socket: &Path, mtu: Option<u16>) -> Result<Self> {
-        let path = format!("options:vhost-server-path={}", socket.display());
-        Self::add(bridge, name, &["type=dpdkvhostuserclient", &path], mtu)
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned() }
     }
 
-    /// OVS listens on [`LISTENING_SOCKETS`]`/name`, and QEMU connects.
-    pub(crate) fn listening(bridge: &str, name: &str) -> Result<Self> {
-        Self::add(bridge, name, &["type=dpdkvhostuser"], None)
+    pub(crate) fn in_datapath(&self) -> Result<bool> {
+        Ok(appctl(&["dpif/show"])?.contains(&format!(" {} ", self.name)))
     }
 
-    fn add(bridge: &str, name: &str, settings: &[&str], mtu: Option<u16>) -> Result<Self> {
-        let mtu = mtu.map(|mtu| format!("mtu_request={mtu}"));
-        let mut command = vec!["add-port", bridge, name, "--", "set", "Interface", name];
-        command.extend(settings);
-        command.extend(mtu.as_deref());
-        vsctl(&command)?;
-        let port = Self { name: name.to_owned() };
-        // The database's own status says "connected" also of a port that never made it into the datapath.
-        let datapath = appctl(&["dpif/show"])?;
-        ensure!(datapath.contains(&format!(" {name} ")), "the datapath has no port {name}:\n{datapath}");
-        Ok(port)
+    /// Takes it away behind everybody's back.
+    pub(crate) fn delete(&self) -> Result<()> {
+        vsctl(&["del-port", &self.name]).map(drop)
+    }
+
+    /// A key of the interface's status, if OVS reports it.
+    fn status(&self, key: &str) -> Result<String> {
+        let value = vsctl(&["--if-exists", "get", "Interface", &self.name, &format!("status:{key}")])?;
+        Ok(value.trim().trim_matches('"').to_owned())
+    }
+
+    /// MAC addresses that the bridge has learned on this port.
+    pub(crate) fn learned(&self, bridge: &str) -> Result<Vec<String>> {
+        let number = vsctl(&["get", "Interface", &self.name, "ofport"])?;
+        let table = learned(bridge)?;
+        let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let of_port = columns.filter(|columns| columns.first() == Some(&number.trim()));
+        Ok(of_port.filter_map(|columns| columns.get(2).map(|mac| (*mac).to_owned())).collect())
     }
 
     /// Receive queues that OVS polls because the guest has enabled them.
@@ -138,9 +167,28 @@ impl Port {
     }
 }
 
-impl Drop for Port {
+/// An uplink of DPDK's that needs no hardware and receives nothing; it goes with this value.
+pub(crate) struct Uplink(Port);
+
+impl Uplink {
+    pub(crate) fn new(bridge: &str) -> Result<Self> {
+        let uplink = Self(Port::new("uplink"));
+        let device = "options:dpdk-devargs=\"net_null0,no-rx=1\"";
+        vsctl(&["add-port", bridge, "uplink", "--", "set", "Interface", "uplink", "type=dpdk", device])?;
+        ensure!(uplink.0.in_datapath()?, "the datapath has no uplink");
+        Ok(uplink)
+    }
+
+    /// As OVS reports it.
+    pub(crate) fn numa_node(&self) -> Result<i64> {
+        let node = self.0.status("numa_id")?;
+        node.parse().with_context(|| format!("the NUMA node that OVS reports of the uplink: {node:?}"))
+    }
+}
+
+impl Drop for Uplink {
     fn drop(&mut self) {
-        let _ = vsctl(&["--if-exists", "del-port", &self.name]);
+        let _ = self.0.delete();
     }
 }
 
@@ -180,7 +228,8 @@ fn configure() -> Result<()> {
     let cpus = std::thread::available_parallelism().context("number of CPUs")?.get();
     let mask = format!("other_config:pmd-cpu-mask={:#x}", 1_u64 << (cpus - 1).min(63));
     let limit = format!("other_config:dpdk-socket-limit={MEMORY_MIB}");
-    let extra = format!("other_config:dpdk-extra=--huge-dir {HUGEPAGES}");
+    // The machine's own NICs are none of its business.
+    let extra = format!("other_config:dpdk-extra=--no-pci --huge-dir {HUGEPAGES}");
     let settings = [
         "other_config:dpdk-init=true",
         "other_config:dpdk-socket-mem=256",

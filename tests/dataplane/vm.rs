@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
+use crate::agent::{CLIENT1, SERVER1, SERVER2};
+
 pub(crate) const MEMORY_MIB: u32 = 256;
 
 /// Which end of a NIC's socket QEMU is, in device-info's sense.
@@ -31,8 +33,10 @@ pub(crate) struct Nic {
     pub(crate) address: Ipv4Addr,
     pub(crate) bridge: &'static str,
     pub(crate) mode: Mode,
-    /// As the CNI plugin reports it in network-info.
+    /// As its NAD has it.
     pub(crate) mtu: Option<u16>,
+    /// Whether its NAD asks for a file that tells a DPDK application its socket.
+    pub(crate) application_file: bool,
 }
 
 impl Nic {
@@ -45,6 +49,32 @@ impl Nic {
             bridge: "br1",
             mode: Mode::Server,
             mtu: None,
+            application_file: false,
+        }
+    }
+
+    /// On the first bridge, beside the one above.
+    pub(crate) fn beside(name: &str) -> Self {
+        let address = Ipv4Addr::new(192, 0, 2, 20);
+        Self { mac: "02:00:00:00:00:20".to_owned(), address, ..Self::new(name) }
+    }
+
+    /// On the second bridge.
+    pub(crate) fn second(name: &str) -> Self {
+        Self {
+            mac: "02:00:00:00:00:20".to_owned(),
+            address: Ipv4Addr::new(198, 51, 100, 10),
+            bridge: "br2",
+            ..Self::new(name)
+        }
+    }
+
+    /// What its NAD makes a pod ask the kubelet for.
+    pub(crate) fn resource(&self) -> &'static str {
+        match (self.bridge, self.mode) {
+            ("br1", Mode::Server) => SERVER1,
+            ("br1", Mode::Client) => CLIENT1,
+            _ => SERVER2,
         }
     }
 }
@@ -74,6 +104,12 @@ impl Vm {
             kernel: guest_kernel(),
             extra_argument: msi_workaround().to_owned(),
         }
+    }
+
+    /// Another one, that may run at the same time.
+    pub(crate) fn beside() -> Self {
+        let uid = "6e3f1c5e-0000-4000-8000-000000000002".to_owned();
+        Self { name: "second".to_owned(), uid, ..Self::new(vec![Nic::beside("blue")]) }
     }
 
     /// The name libvirt knows it by.

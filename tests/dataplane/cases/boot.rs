@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::agent::SOCKET_ROOT;
 use crate::boot::boot;
-use crate::device::SOCKET;
 use crate::domain::socket_paths;
 use crate::guest::can_reach;
 use crate::node::{Stage, note};
@@ -28,7 +28,7 @@ pub(crate) fn boots_and_both_ends_reach_each_other(stage: &mut Stage<'_>) -> Res
     ensure!(can_reach(peer, guest, "eth0", peer.address)?, "the guest does not reach the peer");
 
     let device = &pod.devices[0];
-    let socket = device.node_dir().join(SOCKET);
+    let socket = device.node_socket();
     ensure!(fs::metadata(&socket)?.file_type().is_socket(), "{} is no socket", socket.display());
 
     let live = pod.libvirt.live_xml(&vm.domain())?;
@@ -37,7 +37,7 @@ pub(crate) fn boots_and_both_ends_reach_each_other(stage: &mut Stage<'_>) -> Res
         Path::new(&path).strip_prefix(COMPUTE_HOOKS).context("the domain names a path of the hook volume")?;
     let link = pod.hooks().join(inside_hooks.parent().context("a directory")?);
     let target = fs::read_link(&link).with_context(|| format!("{} is a link", link.display()))?;
-    ensure!(target == device.pod_dir(), "the link leads to {}", target.display());
+    ensure!(target == device.pod_dir()?, "the link leads to {}", target.display());
     note(&format!("{path} -> {}", target.display()));
     Ok(())
 }
@@ -66,12 +66,10 @@ pub(crate) fn both_containers_are_confined(stage: &mut Stage<'_>) -> Result<()> 
     ensure!(options("/").starts_with("ro"), "the sidecar's root can be written to");
     ensure!(options("/run/kubevirt-hooks").starts_with("rw"), "the sidecar's hook directory is read-only");
     // Not through /var/run, an absolute link that would lead back to the node's own.
-    let devices =
-        format!("/proc/{sidecar}/root{}", pod.devices[0].pod_dir().display()).replace("/var/run", "/run");
-    ensure!(
-        !Path::new(&devices).exists(),
-        "the sidecar sees the device directory, which only compute is given"
-    );
+    let seen =
+        |pid: &str| Path::new(&format!("/proc/{pid}/root{SOCKET_ROOT}")).join(pod.devices[0].id.as_str());
+    ensure!(seen(&libvirt).exists(), "compute does not see its device's directory");
+    ensure!(!seen(&sidecar).exists(), "the sidecar sees the device directory, which only compute is given");
     Ok(())
 }
 

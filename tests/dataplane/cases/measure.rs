@@ -1,18 +1,15 @@
 //! Series for the documentation's tables: what governs the gap of a migration, and how long a switch outage lasts.
 //! They assert no more than the tests do, take long, and run only when they are named.
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use super::migration::{print_table, series};
 use super::outage::switch_goes_away;
 use crate::boot::{Redefine, define, start};
-use crate::device::SOCKET;
 use crate::domain::with_guest_announce_off;
 use crate::node::{Stage, note};
 use crate::pod::Pod;
-use crate::switch::{LISTENING_SOCKETS, Switch};
+use crate::switch::Switch;
 use crate::vm::{Memory, Mode, Nic, Vm};
 use crate::wait::seconds;
 
@@ -57,14 +54,8 @@ pub(crate) fn measure_switch_outages(stage: &mut Stage<'_>) -> Result<()> {
     switch_goes_away(stage, Mode::Server, Switch::kill_vswitchd, EACH)?;
     note("client mode, restart");
     switch_goes_away(stage, Mode::Client, Switch::stop_vswitchd, EACH)?;
-    note("client mode, kill -9, stale socket removed");
-    switch_goes_away(stage, Mode::Client, crash_without_stale_socket, EACH)
-}
-
-/// DPDK does not bind where a dead switch has left its socket. On a node, whatever starts OVS has to remove it.
-fn crash_without_stale_socket(switch: &mut Switch) -> Result<()> {
-    switch.kill_vswitchd()?;
-    Ok(std::fs::remove_file(Path::new(LISTENING_SOCKETS).join(SOCKET))?)
+    note("client mode, kill -9");
+    switch_goes_away(stage, Mode::Client, Switch::kill_vswitchd, EACH)
 }
 
 fn measure(

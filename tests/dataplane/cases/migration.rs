@@ -122,7 +122,7 @@ pub(crate) fn without_the_link_migration_fails(stage: &mut Stage<'_>) -> Result<
 
     prepare_target(&target)?;
     let stable = socket_paths(&answer)?.pop().context("the answer has a vhost-user NIC")?;
-    let real = source.devices[0].pod_dir().join(SOCKET);
+    let real = source.devices[0].pod_dir()?.join(SOCKET);
     source.libvirt.define(&answer.replace(&stable, &real.display().to_string()))?;
     start(&source)?;
     migration_is_refused(stage, &source, &target)

@@ -1,6 +1,6 @@
 //! Several NICs, several queues, large frames.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::boot::boot;
 use crate::guest::{can_reach, shell};
@@ -10,11 +10,7 @@ use crate::vm::{Nic, Vm};
 
 pub(crate) fn two_nics_reach_their_own_networks_only(stage: &mut Stage<'_>) -> Result<()> {
     // The VMI's order is not that of the names: network-info is sorted by name and would give the other one.
-    let mut second = Nic::new("alpha");
-    second.mac = "02:00:00:00:00:20".to_owned();
-    second.address = std::net::Ipv4Addr::new(198, 51, 100, 10);
-    second.bridge = "br2";
-    let vm = Vm::new(vec![Nic::new("zulu"), second]);
+    let vm = Vm::new(vec![Nic::new("zulu"), Nic::second("alpha")]);
     let pod = stage.pod("a", &vm)?;
     boot(&pod)?;
 
@@ -49,8 +45,7 @@ pub(crate) fn queue_pairs_agree_and_jumbo_frames_pass(stage: &mut Stage<'_>) -> 
 
     let qemu = pod.libvirt.qemu_log(&vm.domain());
     ensure!(qemu.contains("\"queues\":3") || qemu.contains("queues=3"), "QEMU's netdev has not 3 queues");
-    let port = pod.devices[0].port.as_ref().context("the NIC has a port")?;
-    let polled = port.enabled_queues()?;
+    let polled = pod.devices[0].port().enabled_queues()?;
     ensure!(polled == 3, "OVS polls {polled} queues");
     let (peer, guest) = (&stage.node.peer1, vm.nics[0].address);
     let channels = shell(peer, guest, "ethtool -l eth0")?;

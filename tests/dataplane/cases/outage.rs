@@ -27,6 +27,11 @@ pub(crate) fn a_client_mode_guest_reconnects(stage: &mut Stage<'_>) -> Result<()
     switch_goes_away(stage, Mode::Client, Switch::stop_vswitchd, 1)
 }
 
+/// DPDK does not bind where a switch that was killed has left its socket; nobody has to remove one.
+pub(crate) fn a_client_mode_guest_reconnects_after_a_crash(stage: &mut Stage<'_>) -> Result<()> {
+    switch_goes_away(stage, Mode::Client, Switch::kill_vswitchd, 1)
+}
+
 /// Ends the switch and starts it again, under a guest that knows nothing of it.
 pub(crate) fn switch_goes_away(
     stage: &mut Stage<'_>,
@@ -49,6 +54,9 @@ pub(crate) fn switch_goes_away(
         let silence = probe.finish(seconds(30))?;
         note(&format!("switch away {away} ms, longest gap {} ms, lost {}", ms(silence.gap), silence.lost));
         assert_shorter(&silence, LONGEST_OUTAGE)?;
+        if mode == Mode::Client {
+            pod.devices[0].check_switch_socket()?;
+        }
     }
     Ok(())
 }
@@ -56,8 +64,9 @@ pub(crate) fn switch_goes_away(
 /// The failure that people meet most: the guest's end is there, the switch's is not.
 pub(crate) fn without_a_switch_port_the_vm_waits(stage: &mut Stage<'_>) -> Result<()> {
     let vm = Vm::new(vec![Nic::new("blue")]);
-    let mut pod = stage.pod_without_ports("a", &vm)?;
+    let mut pod = stage.pod("a", &vm)?;
     let domain = vm.domain();
+    pod.devices[0].port().delete()?;
     define(&pod, Redefine::Reduced)?;
     let mut start = pod.libvirt.spawn(&["start", &domain])?;
     let waiting = "QEMU waiting for connection on";
@@ -70,10 +79,11 @@ pub(crate) fn without_a_switch_port_the_vm_waits(stage: &mut Stage<'_>) -> Resul
     ensure!(start.try_wait()?.is_none(), "virsh start did not wait");
 
     let plugged = Instant::now();
-    pod.devices[0].plug()?;
+    // ADD again makes what is missing.
+    pod.plug()?;
     let runs = || pod.libvirt.state(&domain).starts_with("running");
     until("the VM to run once its port is there", seconds(5), runs)?;
-    note(&format!("running {} ms after the port was added", ms(plugged.elapsed())));
+    note(&format!("running {} ms after ADD was called again", ms(plugged.elapsed())));
     ensure!(start.wait().context("virsh start")?.success(), "virsh start failed");
     await_guest(&pod)?;
     stage.ping(&vm)
