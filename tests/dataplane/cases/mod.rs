@@ -12,6 +12,7 @@ mod measure;
 mod memory;
 mod migration;
 mod networks;
+mod observing;
 mod outage;
 
 use anyhow::Result;
@@ -26,6 +27,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("libvirt_accepts_the_golden_outputs", golden::libvirt_accepts_the_golden_outputs),
     ("two_nics_reach_their_own_networks_only", networks::two_nics_reach_their_own_networks_only),
     ("queue_pairs_agree_and_jumbo_frames_pass", networks::queue_pairs_agree_and_jumbo_frames_pass),
+    ("metrics_and_doctor_tell_what_is", observing::metrics_and_doctor_tell_what_is),
     ("packets_pass_with_memfd", memory::packets_pass_with_memfd),
     ("packets_pass_with_hugepages", memory::packets_pass_with_hugepages),
     ("packets_pass_with_numa_cells", memory::packets_pass_with_numa_cells),
