@@ -29,6 +29,7 @@ use super::{
 use crate::{
     fields::Mistakes,
     ovsdb::rows::NextConfig,
+    socketdir::Socket,
     vhostuser::{SOCKET_FILE, SocketMode},
 };
 
@@ -116,13 +117,15 @@ fn refuse_chain(config: &Value) -> Result<(), CniError> {
 impl Adding<'_> {
     fn attach(&self, done: &mut Done) -> Result<Option<Addresses>, CniError> {
         let Wanted { device, nic, runtime, .. } = &self.wanted;
+        // What an earlier port has left must not be taken for this one's.
+        let before = device.dir.find_socket()?;
         let mut ovs = Ovs::connect(&self.wanted.network, self.clock)?;
         let (config, addresses) = self.plug(&mut ovs, done)?;
         ovs.port_works(config, &self.wanted.port.name)?;
         if device.info.mode == SocketMode::Client {
-            self.wait_for_socket()?;
+            self.wait_for_socket(before.filter(|_| done.port))?;
         }
-        if nic.application_file {
+        if nic.application_file && (done.port || !device.dir.has(APPLICATION_FILE)?) {
             self.write_application_file()?;
         }
         done.info_file = device.complete(runtime.info_file.as_deref())?;
@@ -136,7 +139,11 @@ impl Adding<'_> {
         for _ in 0..ATTEMPTS {
             let found = Found::read(ovs, &port.bridge, &port.name, &target.attachment)?;
             match decide(port, &target.attachment, &found)? {
-                Decision::Keep => return Ok(kept(&found)),
+                Decision::Keep => {
+                    // The same ADD beside this one was quicker, and what IPAM has given is its own.
+                    done.ipam = false;
+                    return Ok(kept(&found));
+                }
                 Decision::Create { with_bridge } => {
                     if !done.ipam {
                         addresses = self.take_addresses(done)?;
@@ -165,11 +172,7 @@ impl Adding<'_> {
         addresses: Option<&Addresses>,
         done: &mut Done,
     ) -> Result<Option<i64>, CniError> {
-        let Wanted { target, device, port, .. } = &self.wanted;
-        if port.mode == SocketMode::Client {
-            // What an earlier port has left must not be taken for this one's.
-            device.dir.remove(SOCKET_FILE)?;
-        }
+        let Wanted { target, port, .. } = &self.wanted;
         let attachment = ids::of_attachment(&target.attachment);
         let creation = port.creation(with_bridge, attachment, addresses.map(Addresses::note));
         // Without an answer it is not known whether it was carried out.
@@ -189,10 +192,12 @@ impl Adding<'_> {
         }
     }
 
-    fn wait_for_socket(&self) -> Result<(), CniError> {
+    /// Another than the one that was there before.
+    fn wait_for_socket(&self, before: Option<Socket>) -> Result<(), CniError> {
         let Wanted { device, port, .. } = &self.wanted;
         let started = Instant::now();
-        while device.dir.find_socket()?.is_none() {
+        let old = before.map(|socket| socket.inode);
+        while device.dir.find_socket()?.is_none_or(|socket| Some(socket.inode) == old) {
             if self.clock.left().is_zero() {
                 let path = Path::new(device.socket.as_str()).to_owned();
                 return Err(CniError::NotPlaced { port: port.name.clone(), path, waited: started.elapsed() });

@@ -3,8 +3,15 @@
 use serde_json::Value;
 
 use super::{
-    add::Wanted, call::Call, clock::Clock, environment::Target, error::CniError, found::Found, ipam::Ipam,
-    switch::Ovs, switch::trouble,
+    add::{APPLICATION_FILE, Wanted},
+    call::Call,
+    clock::Clock,
+    decide::check_switch,
+    environment::Target,
+    error::CniError,
+    found::Found,
+    ipam::Ipam,
+    switch::{Ovs, trouble},
 };
 use crate::{fields::Mistakes, vhostuser::SocketMode};
 
@@ -17,6 +24,10 @@ pub(super) fn check(call: &Call<'_>, target: &Target) -> Result<(), CniError> {
     let port = &wanted.port;
     let found = Found::read(&mut ovs, &port.bridge, &port.name, &target.attachment)?;
     deviations.extend(port.deviations(&found));
+    deviations.extend(check_switch(&port.bridge, false, &found).err().map(|error| error.to_string()));
+    if wanted.nic.application_file && !wanted.device.dir.has(APPLICATION_FILE)? {
+        deviations.push(format!("{APPLICATION_FILE} is missing beside {}", wanted.device.socket));
+    }
     if found.port.is_some() {
         let in_datapath = ovs.in_datapath(&port.name);
         deviations.extend(trouble(&port.name, found.interface.as_ref(), in_datapath));

@@ -31,8 +31,9 @@ const TIMEOUT: u64 = 20;
 const TIMEOUT_MAX: u64 = 100;
 
 /// Fields of the CNI and of runtimes. Multus puts the device's id to the top as `deviceID` and `pciBusID`.
-const STANDARD: [&str; 13] = [
+const STANDARD: [&str; 14] = [
     "cniVersion",
+    "cniVersions",
     "name",
     "type",
     "ipam",
@@ -46,6 +47,10 @@ const STANDARD: [&str; 13] = [
     "disableCheck",
     "disableGC",
 ];
+
+/// The most that OVS gives a DPDK port, in bytes: a frame of 9728 less Ethernet's header, checksum and two VLAN tags.
+/// More it ignores with a line in its log.
+const MTU_MAX: u64 = 9702;
 
 /// Fields of our own.
 const OURS: [&str; 15] = [
@@ -245,7 +250,7 @@ fn name(fields: &Fields<'_>) -> Option<String> {
 }
 
 fn mtu(fields: &Fields<'_>) -> Option<Mtu> {
-    let bytes = fields.number("mtu", u64::from(Mtu::MIN)..=u64::from(u16::MAX))?;
+    let bytes = fields.number("mtu", u64::from(Mtu::MIN)..=MTU_MAX)?;
     Mtu::try_from(i64::try_from(bytes).ok()?).ok()
 }
 

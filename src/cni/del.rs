@@ -10,14 +10,14 @@ pub(super) fn del(call: &Call<'_>, attachment: &Attachment) -> Result<Vec<String
     let network = Network::parse(call.config, call.version)?;
     let clock = Clock::whole(network.timeout);
     let mut ovs = Ovs::connect(&network, clock)?;
-    let ours = Ours::read(&mut ovs, ids::of_attachment(attachment))?;
+    let ours = Ours::read_fresh(&mut ovs, &ids::of_attachment(attachment))?;
     let notes = remove(&mut ovs, &network.root, &ours)?;
+    if let Some(file) = info_file_to_remove(call.config) {
+        files::remove_device_info(&file)?;
+    }
     // An address is free only when nothing sends from it any more.
     if let Some(ipam) = Ipam::find(call, &network)? {
         ipam.pass_on("DEL", &clock)?;
-    }
-    if let Some(file) = info_file_to_remove(call.config) {
-        files::remove(&file)?;
     }
     Ok(notes)
 }

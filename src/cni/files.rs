@@ -7,9 +7,10 @@ use std::{
 };
 
 use rustix::fs::Mode;
+use serde_json::Value;
 
 use super::error::CniError;
-use crate::{atomic_file, source_file};
+use crate::{atomic_file, deviceinfo::DeviceInfo, source_file};
 
 /// The whole file; nothing if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, CniError> {
@@ -51,6 +52,14 @@ pub(super) fn remove(path: &Path) -> Result<(), CniError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Removes device-info of ours, if it is there. A configuration could name any other file of the node.
+pub(super) fn remove_device_info(path: &Path) -> Result<(), CniError> {
+    let ours = |bytes: Vec<u8>| {
+        serde_json::from_slice::<Value>(&bytes).is_ok_and(|info| DeviceInfo::of(&info).is_ok())
+    };
+    if read(path)?.is_some_and(ours) { remove(path) } else { Ok(()) }
 }
 
 fn failure(path: &Path, action: &'static str, error: io::Error) -> CniError {

@@ -1,5 +1,7 @@
 //! What OVSDB says of a bridge, a port and an attachment, before anything is decided.
 
+use std::time::{Duration, Instant};
+
 use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
 use crate::ovsdb::{
     OvsdbError,
@@ -71,6 +73,12 @@ impl FoundPort {
     }
 }
 
+/// How old an answer may be on which files are removed.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// How often a slow database is asked again for that.
+const READS: usize = 3;
+
 /// What carries our marks.
 #[derive(Debug, Default)]
 pub struct Ours {
@@ -87,6 +95,18 @@ impl Ours {
         let questions: Vec<Operation> = vec![select::<Port>(&condition), select::<Qos>(&condition)];
         let mut answers = ovs.ask(questions)?;
         Ok(Self { ports: answers.rows()?, qos: answers.rows()? })
+    }
+
+    /// The same, from an answer that has come at once: while one is on its way others may have taken the device over.
+    pub fn read_fresh(ovs: &mut Ovs, marks: &crate::ovsdb::value::Datum) -> Result<Self, OvsdbError> {
+        for _ in 0..READS {
+            let asked = Instant::now();
+            let ours = Self::read(ovs, marks.clone())?;
+            if asked.elapsed() < FRESH {
+                return Ok(ours);
+            }
+        }
+        Self::read(ovs, marks.clone())
     }
 
     /// Only those whose marks are like this.

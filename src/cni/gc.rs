@@ -19,7 +19,7 @@ pub(super) fn gc(call: &Call<'_>) -> Result<Vec<String>, CniError> {
     let valid = valid_attachments(call.config)?;
     let clock = Clock::whole(network.timeout);
     let mut ovs = Ovs::connect(&network, clock)?;
-    let ours = Ours::read(&mut ovs, ids::of_network(&network.name))?;
+    let ours = Ours::read_fresh(&mut ovs, &ids::of_network(&network.name))?;
     let stale =
         |ids: &ids::ExternalIds| Holder::of(ids).is_some_and(|holder| !valid.contains(&holder.attachment));
     let notes = remove(&mut ovs, &network.root, &ours.only(stale))?;

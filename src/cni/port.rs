@@ -160,7 +160,7 @@ impl Wish {
     }
 
     fn interface_deviations(&self, port: &Port, interface: &Interface) -> Vec<String> {
-        let mut all = Vec::new();
+        let mut all: Vec<String> = ids::deviation(&self.ids, &interface.external_ids).into_iter().collect();
         if port.interfaces != [interface.uuid.clone()] {
             all.push(format!("port {} has other interfaces than {}", self.name, self.name));
         }

@@ -15,6 +15,7 @@ use crate::{
         OvsdbError,
         operation::{Condition, Operation},
         rows::NextConfig,
+        value::Uuid,
     },
     socketdir::{SocketDir, SocketDirError},
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
@@ -29,7 +30,8 @@ const STILL_USED: &str = "referential integrity violation";
 
 /// Removes it all in one transaction; what else could not be tidied is told.
 ///
-/// The directories come first: as long as the port is there, no other attachment can have its device.
+/// The directories come first: as long as the port is there, no other attachment can have its device. `ours` must
+/// have been read just now.
 pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
     if ours.is_empty() {
         return Ok(Vec::new());
@@ -38,14 +40,26 @@ pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<S
     let notes = tidied.filter_map(|result| result.err().map(|error| error.to_string())).collect();
     let answers = match ovs.ask(removal(ours, true)) {
         // A limit that somebody has given to another port too is not ours alone any more.
-        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => ovs.ask(removal(ours, false)),
+        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => {
+            let answers = ovs.ask(removal(ours, false));
+            ours.qos.iter().try_for_each(|qos| remove_unused(ovs, &qos.uuid))?;
+            answers
+        }
         result => result,
     };
     if let Some(NextConfig(config)) = answers?.last().rows::<NextConfig>()?.pop() {
         // A switch that does not run has let go of them.
-        let _ = ovs.carried_out(config, "", SETTLE);
+        let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
     }
     Ok(notes)
+}
+
+/// Removes a limit unless a port still has it.
+fn remove_unused(ovs: &mut Ovs, qos: &Uuid) -> Result<(), OvsdbError> {
+    match ovs.ask(vec![Operation::delete("QoS", &[Condition::is("_uuid", qos)])]) {
+        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => Ok(()),
+        result => result.map(drop),
+    }
 }
 
 /// A port would go by itself with its bridge's reference, but only after OVSDB has refused to delete a limit that the

@@ -92,6 +92,10 @@ pub fn valid_attachments(config: &Value) -> Result<BTreeSet<Attachment>, CniErro
     let Some((key, list)) = keys.iter().find_map(|key| Some((*key, config.get(key)?))) else {
         return Err(wrong(keys[0], "is missing: GC does not guess which attachments are in use"));
     };
+    // How Go writes an empty list.
+    if list.is_null() {
+        return Ok(BTreeSet::new());
+    }
     let Value::Array(list) = list else { return Err(wrong(key, "must be a list")) };
     let attachment = |item: &Map<String, Value>| {
         let text = |key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -169,7 +173,8 @@ mod tests {
         for key in ["cni.dev/valid-attachments", "cni.dev/attachments"] {
             assert_eq!(valid_attachments(&json!({key: [item]})).unwrap().len(), 1);
             assert!(valid_attachments(&json!({key: []})).unwrap().is_empty());
-            for bad in [json!(null), json!({}), json!([{"containerID": "c"}]), json!([5])] {
+            assert!(valid_attachments(&json!({key: null})).unwrap().is_empty());
+            for bad in [json!({}), json!([{"containerID": "c"}]), json!([5])] {
                 assert_eq!(valid_attachments(&json!({key: bad})).unwrap_err().code(), 7);
             }
         }

@@ -20,19 +20,23 @@ use crate::ovsdb::{
 pub(super) fn status(call: &Call<'_>) -> Result<(), CniError> {
     let (network, nic) = Nic::parse(call.config, call.version)?;
     let clock = Clock::whole(network.timeout);
-    let (mut ovs, found) = ask(&network, &nic, clock).map_err(|error| match error.is_out_of_reach() {
-        // OVS forwards without its database; only changes wait.
-        true => CniError::Unavailable(error.to_string()),
-        false => error.into(),
-    })?;
+    // OVS forwards without its database; only changes wait.
+    let asked = ask(&network, &nic, clock);
+    let (mut ovs, found) = asked.map_err(|error| CniError::Unavailable(error.to_string()))?;
     check_switch(&nic.bridge, nic.create_bridge, &found)
         .map_err(|error| CniError::Limited(error.to_string()))?;
-    if !ovs.is_served()? {
-        let problem = "no ovs-vswitchd serves this database (nobody holds its lock ovs_vswitchd): start it";
-        return Err(CniError::Limited(problem.to_owned()));
-    }
-    if let Some(Err(error)) = ovs.vswitchd_answers() {
-        return Err(CniError::Limited(format!("ovs-vswitchd does not answer: {error}")));
+    match ovs.vswitchd_answers() {
+        Some(Ok(())) => {}
+        Some(Err(error)) => {
+            return Err(CniError::Limited(format!("ovs-vswitchd does not answer: {error}")));
+        }
+        // Without its control socket: it holds a lock of the database for as long as it lives.
+        None if ovs.is_served().map_err(|error| CniError::Unavailable(error.to_string()))? => {}
+        None => {
+            let problem =
+                "no ovs-vswitchd serves this database (nobody holds its lock ovs_vswitchd): start it";
+            return Err(CniError::Limited(problem.to_owned()));
+        }
     }
     match Ipam::find(call, &network)? {
         Some(ipam) => ipam.pass_on("STATUS", &clock),

@@ -99,6 +99,11 @@ impl Ovs {
         self.client.is_held("ovs_vswitchd")
     }
 
+    /// The time that is left for all.
+    pub fn left(&self) -> Duration {
+        self.clock.left()
+    }
+
     /// OVS's run directory.
     pub fn run_dir(&self) -> &Path {
         &self.run_dir

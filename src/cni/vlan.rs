@@ -108,6 +108,13 @@ fn mistake<T>(fields: &Fields<'_>, key: &str, problem: impl fmt::Display) -> Opt
 fn trunk(fields: &Fields<'_>) -> Option<BTreeSet<u16>> {
     let mut vlans = BTreeSet::new();
     let items = match fields.value("trunk") {
+        Some(Value::Array(items)) if items.len() > usize::from(VLAN_MAX) + 1 => {
+            return mistake(
+                fields,
+                "trunk",
+                format_args!("has {} items, more than there are VLANs", items.len()),
+            );
+        }
         Some(Value::Array(items)) if !items.is_empty() => items,
         Some(Value::Array(_)) => return mistake(fields, "trunk", "names no VLAN; leave it out to carry all"),
         _ => return mistake(fields, "trunk", "must be a list"),

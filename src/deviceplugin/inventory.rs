@@ -9,10 +9,8 @@ use crate::vhostuser::DeviceId;
 
 /// How long a device that was given away, but is not in the kubelet's list, still counts as in use: the kubelet writes
 /// it down after `Allocate` has returned.
-const GRACE: Duration = Duration::from_secs(60);
-
 /// The same for devices of which nobody has told since the start: a predecessor may have given one away a moment before.
-const START_GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a switch may be gone before its devices are unhealthy. A restart takes about 2 s.
 const GONE: Duration = Duration::from_secs(10);
@@ -65,8 +63,7 @@ impl Inventory {
             device.state = match device.state {
                 _ if listed.contains(id) => Use::Listed,
                 state if !whole => state,
-                Use::Given(since) if now - since < GRACE => device.state,
-                Use::Unknown(since) if now - since < START_GRACE => device.state,
+                Use::Given(since) | Use::Unknown(since) if now - since < GRACE => device.state,
                 _ => Use::Free,
             };
         }
@@ -191,9 +188,9 @@ mod tests {
         let mut inventory = inventory(start);
         inventory.listed(&ids(&[]), true, start + seconds(60));
         inventory.give(&id("a-0"), start + seconds(70));
-        inventory.listed(&ids(&[]), true, start + seconds(129));
+        inventory.listed(&ids(&[]), true, start + seconds(79));
         assert!(inventory.is_known_in_use(&id("a-0")));
-        inventory.listed(&ids(&[]), true, start + seconds(130));
+        inventory.listed(&ids(&[]), true, start + seconds(80));
         assert!(!inventory.may_be_in_use(&id("a-0")));
     }
 

@@ -35,10 +35,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Time between two lists of what pods have.
-const LIST: Duration = Duration::from_secs(10);
+const LIST: Duration = Duration::from_secs(5);
 
 /// How long the kubelet may take to make one.
-const LIST_ANSWER: Duration = Duration::from_secs(5);
+const LIST_ANSWER: Duration = Duration::from_secs(3);
 
 /// Looks at one switch for ever.
 pub(super) async fn watch_switch(node: Arc<Node>, switch: usize) {

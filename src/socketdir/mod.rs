@@ -115,6 +115,15 @@ impl SocketDir {
         }
     }
 
+    /// Whether there is an entry of this name, whatever it is. `name` must be a plain file name.
+    pub fn has(&self, name: &str) -> Result<bool, SocketDirError> {
+        match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(failure(&self.path.join(name), "cannot be looked at", error)),
+        }
+    }
+
     /// Removes one entry that is no directory; whether there was one. `name` must be a plain file name.
     pub fn remove(&self, name: &str) -> Result<bool, SocketDirError> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {

@@ -66,9 +66,9 @@ async fn a_kubelet_that_knows_of_no_pods_frees_nothing() {
         std::fs::write("/run/vhostuser/sockets-0/pod/vhost.sock", "in use").unwrap();
         let metric = format!("devices_allocated{{resource=\"{SOCKETS}\"}}");
         until("it knows what is in use", || plugin.metric(&metric) == 1).await;
-        node.kubelet.be_ignorant(true);
         node.ovsdb = None;
-        until("the switch is gone", || node.kubelet.healthy(SOCKETS).len() < 3).await;
+        until("free devices are unhealthy", || node.kubelet.healthy(SOCKETS).len() < 3).await;
+        node.kubelet.be_ignorant(true);
         // Longer than the time between two lists.
         sleep(Duration::from_secs(11)).await;
         assert!(node.kubelet.healthy(SOCKETS).is_superset(&vm.ids));

@@ -1,11 +1,14 @@
 use std::{
     io::{self, Read, Write},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::cni::environment::Variables;
 
@@ -30,12 +33,13 @@ pub(super) fn run(
     deadline: Instant,
 ) -> io::Result<Ended> {
     let mut command = Command::new(program);
-    command.envs(variables).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.envs(variables).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let ended = talk(&mut child, stdin.to_vec(), deadline);
     if ended.is_err() {
-        // It may have ended by itself.
-        let _ = child.kill();
+        // With what it has started, which may hold our standard error open. It may have ended by itself.
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         let _ = child.wait();
     }
     ended

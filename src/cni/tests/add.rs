@@ -1,4 +1,9 @@
-use std::fs;
+use std::{
+    fs,
+    os::unix::net::UnixListener,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -103,18 +108,20 @@ fn a_switch_that_does_not_follow_is_told_and_so_is_what_stays() {
 fn a_listening_port_waits_for_its_socket() {
     let answers = |rest: Vec<Value>| [vec![fresh(), changed(10), carried_out(&no_error())], rest].concat();
     let node = Node::new("client", answers(vec![]));
-    let (dir, stale) = (node.path("root/ovs-0/pod/vhost.sock"), node.path("stale"));
-    let _stale = std::os::unix::net::UnixListener::bind(&dir).unwrap();
-    let daemon = std::thread::spawn(move || {
-        // The stale one goes first, so that the new one cannot be mistaken.
-        while dir.exists() {
-            std::thread::yield_now();
-        }
-        std::os::unix::net::UnixListener::bind(&dir).unwrap()
+    let (socket, next) = (node.path("root/ovs-0/pod/vhost.sock"), node.path("next"));
+    // What an earlier port has left is there all the time, and is not taken for this one's.
+    let _stale = UnixListener::bind(&socket).unwrap();
+    const PLACED_AFTER: Duration = Duration::from_millis(300);
+    let daemon = thread::spawn(move || {
+        let listener = UnixListener::bind(&next).unwrap();
+        thread::sleep(PLACED_AFTER);
+        fs::rename(next, socket).unwrap();
+        listener
     });
+    let started = Instant::now();
     assert!(node.run("ADD", &json!({"mode": "client"})).success);
+    assert!(started.elapsed() >= PLACED_AFTER);
     drop(daemon.join().unwrap());
-    assert!(!stale.exists());
 
     let ours = json!([port("c1", "client"), nothing()]);
     let node = Node::new("client", answers(vec![ours, changed(5), json!([{}, nothing()])]));

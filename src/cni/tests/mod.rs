@@ -126,11 +126,13 @@ fn port(container: &str, mode: &str) -> Value {
 
 fn interface(options: &Value, error: &Value) -> Value {
     let none = json!(["set", []]);
-    let kind = if options[1][0].is_null() { "dpdkvhostuser" } else { "dpdkvhostuserclient" };
+    let listening = options[1][0].is_null();
+    let (kind, mode) =
+        if listening { ("dpdkvhostuser", "client") } else { ("dpdkvhostuserclient", "server") };
     rows(
         &json!([{"_uuid": uuid(2), "name": PORT, "type": kind, "options": options, "ofport": 5, "error": error,
         "mtu_request": none, "mtu": none, "ingress_policing_rate": 0, "ingress_policing_burst": 0, "link_state": none,
-        "mac_in_use": none, "status": ["map", []], "statistics": ["map", []], "external_ids": ["map", []]}]),
+        "mac_in_use": none, "status": ["map", []], "statistics": ["map", []], "external_ids": ids("c1", mode)}]),
     )
 }
 

@@ -18,13 +18,25 @@ fn del_removes_port_socket_and_file() {
     let ours = json!([port("c1", "client"), nothing()]);
     let node = Node::new("client", vec![ours, changed(5), json!([{}, nothing()])]);
     fs::create_dir(node.path("cni")).unwrap();
-    for name in ["cni/staged.json", "root/ovs-0/pod/vhost.sock", "root/ovs-0/pod/vhostuser.json"] {
+    let info = json!({"type": "vhost-user", "vhost-user": {"mode": "client", "path": "/c/ovs-0/vhost.sock"}});
+    fs::write(node.path("cni/staged.json"), info.to_string()).unwrap();
+    for name in ["root/ovs-0/pod/vhost.sock", "root/ovs-0/pod/vhostuser.json"] {
         fs::write(node.path(name), "x").unwrap();
     }
     assert!(node.run("DEL", &json!({})).success);
     assert_eq!(node.asked(), [FIND, REMOVE, WAIT]);
     assert!(!node.staged());
     assert_eq!(fs::read_dir(node.path("root/ovs-0/pod")).unwrap().count(), 0);
+}
+
+/// A configuration that names another file of the node.
+#[test]
+fn del_removes_no_other_file() {
+    let node = Node::new("server", vec![json!([nothing(), nothing()])]);
+    fs::create_dir(node.path("cni")).unwrap();
+    fs::write(node.path("cni/staged.json"), "root:x:0:0").unwrap();
+    assert!(node.run("DEL", &json!({})).success);
+    assert!(node.staged());
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub(crate) fn devices_follow_the_health_of_their_switch(stage: &mut Stage<'_>) -
     node.switch.stop()?;
     let agent = &node.agent;
     let only_in_use = || agent.healthy(SERVER1).iter().eq(&in_use);
-    until("free devices to be unhealthy", seconds(20), only_in_use)?;
+    until("free devices to be unhealthy", seconds(30), only_in_use)?;
     let after = stopped.elapsed();
     ensure!(after >= Duration::from_secs(9), "unhealthy after {} ms already", ms(after));
     let others = || agent.healthy(SERVER2).is_empty() && agent.healthy(CLIENT1).is_empty();

@@ -101,16 +101,21 @@ fn without_vswitchd(call: &Call, other: &Call) -> Result<()> {
     call.gc(&[])?.within(seconds(1))?.done()
 }
 
-/// Killed, its control socket is there and nobody behind it; stopped in order, there is none. Its lock is gone in both.
+/// Killed, its control socket is there and nobody behind it; stopped in order, there is none, and its lock is free.
 pub(crate) fn cni_status_tells_that_no_vswitchd_runs(stage: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(1)?;
     let call = Call::new("c1", &device(0));
-    for end in [Switch::kill_vswitchd, Switch::stop_vswitchd] {
-        end(&mut stage.node.switch)?;
-        let status = call.run("STATUS")?.refused(
-            51,
+    type End = fn(&mut Switch) -> Result<()>;
+    let ends: [(End, &str); 2] = [
+        (Switch::kill_vswitchd, "ovs-vswitchd does not answer: nobody listens on socket …"),
+        (
+            Switch::stop_vswitchd,
             "no ovs-vswitchd serves this database (nobody holds its lock ovs_vswitchd): start it",
-        );
+        ),
+    ];
+    for (end, told) in ends {
+        end(&mut stage.node.switch)?;
+        let status = call.run("STATUS")?.refused(51, told);
         stage.node.switch.start_vswitchd()?;
         status?;
         call.run("STATUS")?.done()?;
