@@ -34,7 +34,7 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@cargo build --quiet
 	@cargo run --quiet --example demo
 
-test: check unit manifests deny fuzz image-test dataplane ## Pass every test (root; under twenty minutes on two fresh cores)
+test: check unit manifests deny fuzz image-test dataplane ## Pass every test (root; about 25 minutes on two fresh cores)
 
 check: ## Format, lints, documentation
 	cargo fmt --check
@@ -99,6 +99,7 @@ manifests: ## Manifests and examples: built by kustomize, and known to the binar
 
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook
+	DEVICE_PLUGIN=$(CURDIR)/dist/vhostuser-device-plugin cargo bench --locked --bench device_plugin
 
 clean: ## Remove what was built
 	cargo clean

@@ -67,7 +67,8 @@ async fn measure() {
 }
 
 fn start(kubelet: &Kubelet) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_vhostuser-device-plugin"))
+    let built = env!("CARGO_BIN_EXE_vhostuser-device-plugin");
+    Command::new(env::var_os("DEVICE_PLUGIN").unwrap_or(built.into()))
         .args([
             "--config",
             "/run/config.yaml",
@@ -85,7 +86,7 @@ fn start(kubelet: &Kubelet) -> Child {
         .unwrap()
 }
 
-/// One call for each device, the first time and again: then its directory has to be emptied.
+/// One call for each device, the first time and again: then what the pod before has left has to be removed.
 async fn allocate_each(kubelet: &Kubelet) {
     let mut client = kubelet.client(RESOURCE);
     for what in ["Allocate of an empty device", "Allocate of one that a pod has used"] {
@@ -96,7 +97,7 @@ async fn allocate_each(kubelet: &Kubelet) {
             let began = Instant::now();
             client.allocate(AllocateRequest { container_requests }).await.unwrap();
             times.push(began.elapsed());
-            fs::write(format!("/run/vhostuser/sockets-{number}/vhost.sock"), "").unwrap();
+            fs::write(format!("/run/vhostuser/sockets-{number}/pod/vhost.sock"), "").unwrap();
         }
         println!("{what}: {}", percentiles(&mut times));
     }

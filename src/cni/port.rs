@@ -160,7 +160,10 @@ impl Wish {
     }
 
     fn interface_deviations(&self, port: &Port, interface: &Interface) -> Vec<String> {
-        let mut all: Vec<String> = ids::deviation(&self.ids, &interface.external_ids).into_iter().collect();
+        let mut all = Vec::new();
+        if ids::deviation(&self.ids, &port.external_ids).is_none() {
+            all.extend(ids::deviation(&self.ids, &interface.external_ids));
+        }
         if port.interfaces != [interface.uuid.clone()] {
             all.push(format!("port {} has other interfaces than {}", self.name, self.name));
         }

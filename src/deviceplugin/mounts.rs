@@ -3,7 +3,7 @@
 use std::{ffi::CString, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::{
-    fd::AsRawFd,
+    fd::{AsRawFd, OwnedFd},
     fs::CWD,
     io::Errno,
     mount::{
@@ -17,16 +17,57 @@ use super::config::Limits;
 
 const HARD: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
-/// Mounts a directory onto itself. Made private on the way, for it would otherwise share every later mount with the
-/// file system below, which would then have each twice.
+/// Mounts a directory onto itself, hardened. Twice: options can be set only where it is mounted, and other mount
+/// namespaces get it with the options that it has when it is attached.
 pub(super) fn onto_itself(path: &Path) -> Result<(), Errno> {
+    attach_copy(path)?;
+    harden(path)?;
+    again(path)
+}
+
+/// Attaches a mount anew, so that all mount namespaces get it with the options that it has here.
+pub(super) fn again(path: &Path) -> Result<(), Errno> {
+    harden(path)?;
+    let hard = private_copy(path)?;
+    unmount(path, UnmountFlags::DETACH)?;
+    attach(&hard, path)
+}
+
+fn attach_copy(path: &Path) -> Result<(), Errno> {
+    attach(&private_copy(path)?, path)
+}
+
+/// Private, for it would otherwise share every later mount with the file system below, which would then have each
+/// twice.
+fn private_copy(path: &Path) -> Result<OwnedFd, Errno> {
     let tree = detached(path)?;
     mount_change(proc_path(&tree), MountPropagationFlags::PRIVATE)?;
-    move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    Ok(tree)
+}
+
+fn attach(tree: &OwnedFd, path: &Path) -> Result<(), Errno> {
+    move_mount(tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// Whether what is mounted there was hardened, and whether anything is mounted below it.
+pub(super) fn is_hard(path: &Path) -> Result<(bool, bool), Errno> {
+    let table = fs::read("/proc/self/mountinfo").map_err(|_| Errno::NOENT)?;
+    let path = escape(path);
+    let (mut hard, mut below) = (false, false);
+    for line in table.split(|byte| *byte == b'\n') {
+        let mut fields = line.split(|byte| *byte == b' ').skip(4);
+        let (Some(at), Some(options)) = (fields.next(), fields.next()) else { continue };
+        if at == path.as_slice() {
+            hard = options.split(|byte| *byte == b',').any(|option| option == b"nosuid");
+        } else if contains(&path, at) {
+            below = true;
+        }
+    }
+    Ok((hard, below))
 }
 
 /// A copy of what is mounted at a path, without what is mounted below it, that is nowhere in the tree of mounts.
-pub(super) fn detached(path: &Path) -> Result<rustix::fd::OwnedFd, Errno> {
+pub(super) fn detached(path: &Path) -> Result<OwnedFd, Errno> {
     open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
 }
 
@@ -114,7 +155,7 @@ fn escape(path: &Path) -> Vec<u8> {
     escaped
 }
 
-fn proc_path(fd: &rustix::fd::OwnedFd) -> String {
+fn proc_path(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 

@@ -136,6 +136,9 @@ impl SocketRoot {
         if !is_mount(&below, "").map_err(fail("cannot be looked at"))? {
             mounts::onto_itself(&path)
                 .map_err(fail("cannot be mounted onto itself (is CAP_SYS_ADMIN missing?)"))?;
+        } else if mounts::is_hard(&path).map_err(fail("its mount cannot be found"))? == (false, false) {
+            // A predecessor was killed in the middle of it.
+            mounts::again(&path).map_err(fail("cannot be mounted again"))?;
         }
         mounts::harden(&path).map_err(fail("cannot be remounted nosuid,nodev,noexec"))?;
         let fd = open_trusted(&path).map_err(fail("cannot be opened"))?;

@@ -103,6 +103,35 @@ fn the_root_is_a_mount_of_its_own() {
     assert_eq!(mounts(), expected[..1]);
 }
 
+/// The node's own namespace, when this program runs in a container's: it must have the mounts, and as they are here.
+#[test]
+fn other_namespaces_have_the_mounts_as_hard() {
+    if !inside("deviceplugin::root::tests::other_namespaces_have_the_mounts_as_hard") {
+        return;
+    }
+    let mut node = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "unchanged", "sleep", "60"])
+        .spawn()
+        .unwrap();
+    let table = format!("/proc/{}/mountinfo", node.id());
+    let own = fs::read_link("/proc/self/ns/mnt").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while fs::read_link(format!("/proc/{}/ns/mnt", node.id())).unwrap() == own {
+        assert!(Instant::now() < deadline, "no namespace of its own");
+        sleep(Duration::from_millis(5));
+    }
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    root.ensure(&id("sockets-0"), SocketMode::Server).unwrap();
+    let seen = fs::read_to_string(table).unwrap();
+    for path in ["/run/vhostuser", "/run/vhostuser/sockets-0"] {
+        let at: Vec<_> = seen.lines().filter(|line| line.split(' ').nth(4) == Some(path)).collect();
+        assert_eq!(at.len(), 1, "{path}: {seen}");
+        assert!(at[0].contains(" rw,nosuid,nodev,noexec,relatime,nosymfollow "), "{}", at[0]);
+    }
+    node.kill().unwrap();
+    node.wait().unwrap();
+}
+
 /// All of them at once, each waiting for the one before: the root is mounted once.
 #[test]
 fn instances_take_turns() {
@@ -231,7 +260,7 @@ fn a_killed_process_leaves_nothing_half_done() {
     }
     drop(root);
     mounts::unmount(Path::new("/run/vhostuser"), UnmountFlags::DETACH).unwrap();
-    mounts::onto_itself(Path::new("/run/vhostuser")).unwrap();
+    rustix::mount::mount_bind("/run/vhostuser", "/run/vhostuser").unwrap();
     fs::remove_file("/run/vhostuser/.vhostuser-device-plugin").unwrap();
     fs::write("/run/vhostuser/.vhostuser-0badcafe", "").unwrap();
     // What a container runtime makes for a mount that came too early.

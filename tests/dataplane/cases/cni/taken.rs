@@ -120,7 +120,8 @@ pub(crate) fn cni_a_missing_bridge_is_told(_: &mut Stage<'_>) -> Result<()> {
                 plugin to create it (createBridge)";
     call.add()?.refused(103, said)?;
     call.run("STATUS")?.refused(51, said)?;
-    let missing = format!("the attachment is not as it was made: port {} is missing", port(&device(0))?);
+    let port = port(&device(0))?;
+    let missing = format!("the attachment is not as it was made: port {port} is missing; {said}");
     call.check(&plain_result("c1", &device(0)))?.refused(105, &missing)?;
     call.del()?.done()?;
     call.gc(&[])?.done()?;
