@@ -8,8 +8,8 @@ use std::{
 use crate::vhostuser::DeviceId;
 
 /// How long a device that was given away, but is not in the kubelet's list, still counts as in use: the kubelet writes
-/// it down after `Allocate` has returned.
-/// The same for devices of which nobody has told since the start: a predecessor may have given one away a moment before.
+/// it down after `Allocate` has returned. The same holds for devices of which nobody has told since the start: a
+/// predecessor may have given one away a moment before.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a switch may be gone before its devices are unhealthy. A restart takes about 2 s.

@@ -231,8 +231,8 @@ impl Node {
             for id in ports.devices() {
                 in_use += usize::from(state.inventory.is_known_in_use(&id));
                 // A pod that has it is not helped by hearing that it is ill.
-                let wanted = switch.health.healthy() || state.inventory.may_be_in_use(&id);
-                let healthy = wanted && !state.broken.contains(&id);
+                let fit = switch.health.healthy() && !state.broken.contains(&id);
+                let healthy = fit || state.inventory.may_be_in_use(&id);
                 offers.push(Offer { id: id.to_string(), healthy, numa_node: switch.numa_node });
             }
             let resource = self.config.full_name(&ports.name);
@@ -327,6 +327,8 @@ resources: [{name: sockets, ports: 2, mode: server, switch: ovs}]
         drop(node(&SOCKETS.replace("ports: 2", "ports: 1")));
         std::fs::create_dir_all("/run/vhostuser/sockets-1/pod").unwrap();
         let node = node(SOCKETS);
+        // Once it is certain that no pod has it.
+        node.listed(&listing(&["plugin"], &[]), node.started + Duration::from_secs(10));
         let offered: Vec<_> =
             node.offers(0).borrow().iter().map(|one| (one.id.clone(), one.healthy)).collect();
         assert_eq!(offered, [("sockets-0".to_owned(), true), ("sockets-1".to_owned(), false)]);
