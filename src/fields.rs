@@ -18,6 +18,11 @@ impl Mistakes {
         self.0.borrow_mut().push(format!("{place}{separator}{problem}"));
     }
 
+    /// Whether nothing was wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// The value, unless something was wrong.
     ///
     /// # Errors

@@ -1,4 +1,6 @@
 //! ADD: the device's port into the bridge, and device-info to Multus.
+//!
+//! The device is held from before the first look until the end, so no other call of this plugin comes in between.
 
 use std::{
     path::Path,
@@ -9,11 +11,11 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    asked::Asked,
     call::Call,
     clock::{Clock, Undo},
-    config::{Network, Nic},
     decide::{Decision, decide},
-    device::Device,
+    device,
     environment::Target,
     error::{CniError, Failure},
     files,
@@ -22,14 +24,13 @@ use super::{
     ipam::{Addresses, Ipam},
     port::Wish,
     remove::remove,
-    result::Interface,
-    runtime::Runtime,
     switch::Ovs,
 };
 use crate::{
+    deviceinfo::DeviceInfo,
     fields::Mistakes,
     ovsdb::rows::NextConfig,
-    socketdir::Socket,
+    socketdir::{DeviceLock, Socket, SocketDir},
     vhostuser::{SOCKET_FILE, SocketMode},
 };
 
@@ -42,34 +43,6 @@ const ATTEMPTS: usize = 3;
 /// Between two looks for the switch's socket.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Everything that ADD and CHECK know before they speak to OVS.
-#[derive(Debug)]
-pub(super) struct Wanted<'c> {
-    pub(super) target: &'c Target,
-    pub(super) network: Network,
-    pub(super) nic: Nic,
-    pub(super) runtime: Runtime,
-    pub(super) device: Device,
-    pub(super) port: Wish,
-}
-
-impl<'c> Wanted<'c> {
-    /// Reads and checks it all; changes nothing.
-    pub(super) fn read(call: &Call<'_>, target: &'c Target) -> Result<Self, CniError> {
-        let (network, nic) = Nic::parse(call.config, call.version)?;
-        let runtime = Runtime::parse(call.config, &target.args)?;
-        let device = Device::find(call.plugin_dir, &network, &nic, &runtime)?;
-        let mode = device.info.mode;
-        let marks = ids::marks(&network.name, &target.attachment, mode, &runtime, &target.args);
-        let port = Wish::new(&device.id, &nic, mode, device.socket.clone(), marks);
-        Ok(Self { target, network, nic, runtime, device, port })
-    }
-
-    pub(super) fn interface(&self) -> Interface<'_> {
-        Interface::new(self.target, &self.runtime, &self.nic, &self.device)
-    }
-}
-
 /// What was done, to be undone if a later step fails.
 #[derive(Debug, Default)]
 struct Done {
@@ -79,68 +52,68 @@ struct Done {
 }
 
 struct Adding<'c> {
-    wanted: Wanted<'c>,
+    asked: Asked<'c>,
+    info: DeviceInfo,
+    dir: SocketDir,
+    port: Wish,
     ipam: Option<Ipam<'c>>,
     clock: Clock,
 }
 
 /// Attaches; a failure leaves nothing behind.
 pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
-    refuse_chain(call.config)?;
-    let wanted = Wanted::read(call, target)?;
-    let ipam = Ipam::find(call, &wanted.network)?;
-    let (clock, undo) = Clock::forward(wanted.network.timeout);
-    let adding = Adding { wanted, ipam, clock };
+    let asked = Asked::parse(call, target, |mistakes| refuse_chain(call.config, mistakes))?;
+    let info = device::info(call.plugin_dir, &asked.runtime, asked.nic.mode)?;
+    let ipam = Ipam::find(call, &asked.network)?;
+    let (clock, undo) = Clock::forward(call.started, asked.network.timeout);
+    let (root, id) = (&asked.network.root, &asked.runtime.device);
+    let _lock = DeviceLock::take(root, id, clock.end())?;
+    let (dir, port) = (device::directory(root, id, asked.nic.group)?, asked.port(info.mode));
+    let adding = Adding { asked, info, dir, port, ipam, clock };
     let mut done = Done::default();
     match adding.attach(&mut done) {
         Ok(addresses) => {
-            let dns = adding.wanted.nic.dns.as_ref();
-            Ok(adding.wanted.interface().result(call.version, addresses.as_ref(), dns))
+            let Asked { nic, .. } = &adding.asked;
+            Ok(adding.asked.interface().result(call.version, addresses.as_ref(), nic.dns.as_ref()))
         }
         Err(error) => Err(Failure { error: error.into(), notes: adding.undo(&done, undo) }),
     }
 }
 
 /// A result has one interface, so this plugin cannot come after another that has made one.
-fn refuse_chain(config: &Value) -> Result<(), CniError> {
-    match config.get("prevResult") {
-        None | Some(Value::Null) => Ok(()),
-        Some(_) => {
-            let mistakes = Mistakes::default();
-            mistakes
-                .add("prevResult", "another plugin comes before this one: put this one first in the list");
-            Err(CniError::Config(mistakes))
-        }
+fn refuse_chain(config: &Value, mistakes: &Mistakes) {
+    if config.get("prevResult").is_some_and(|result| !result.is_null()) {
+        mistakes.add("prevResult", "another plugin comes before this one: put this one first in the list");
     }
 }
 
 impl Adding<'_> {
     fn attach(&self, done: &mut Done) -> Result<Option<Addresses>, CniError> {
-        let Wanted { device, nic, runtime, .. } = &self.wanted;
+        let Asked { network, nic, runtime, .. } = &self.asked;
         // What an earlier port has left must not be taken for this one's.
-        let before = device.dir.find_socket()?;
-        let mut ovs = Ovs::connect(&self.wanted.network, self.clock)?;
+        let before = self.dir.find_socket()?;
+        let mut ovs = Ovs::connect(network, self.clock)?;
         let (config, addresses) = self.plug(&mut ovs, done)?;
-        ovs.port_works(config, &self.wanted.port.name)?;
-        if device.info.mode == SocketMode::Client {
+        ovs.port_works(config, &self.port.name)?;
+        if self.info.mode == SocketMode::Client {
             self.wait_for_socket(before.filter(|_| done.port))?;
         }
-        if nic.application_file && (done.port || !device.dir.has(APPLICATION_FILE)?) {
+        if nic.application_file && (done.port || !self.dir.has(APPLICATION_FILE)?) {
             self.write_application_file()?;
         }
-        done.info_file = device.complete(runtime.info_file.as_deref())?;
+        done.info_file = device::complete(&self.info, runtime.info_file.as_deref())?;
         Ok(addresses)
     }
 
     /// Makes the port unless it is there. Gives the number that ovs-vswitchd is to reach.
     fn plug(&self, ovs: &mut Ovs, done: &mut Done) -> Result<(i64, Option<Addresses>), CniError> {
-        let Wanted { target, port, .. } = &self.wanted;
+        let (port, attachment) = (&self.port, &self.asked.target.attachment);
         let mut addresses = None;
         for _ in 0..ATTEMPTS {
-            let found = Found::read(ovs, &port.bridge, &port.name, &target.attachment)?;
-            match decide(port, &target.attachment, &found)? {
+            let found = Found::read(ovs, &port.bridge, &port.name, attachment)?;
+            match decide(port, attachment, &found)? {
                 Decision::Keep => {
-                    // The same ADD beside this one was quicker, and what IPAM has given is its own.
+                    // By whoever holds another lock (another `socketRoot`); what IPAM has given is that one's.
                     done.ipam = false;
                     return Ok(kept(&found));
                 }
@@ -172,9 +145,8 @@ impl Adding<'_> {
         addresses: Option<&Addresses>,
         done: &mut Done,
     ) -> Result<Option<i64>, CniError> {
-        let Wanted { target, port, .. } = &self.wanted;
-        let attachment = ids::of_attachment(&target.attachment);
-        let creation = port.creation(with_bridge, attachment, addresses.map(Addresses::note));
+        let attachment = ids::of_attachment(&self.asked.target.attachment);
+        let creation = self.port.creation(with_bridge, attachment, addresses.map(Addresses::note));
         // Without an answer it is not known whether it was carried out.
         done.port = true;
         match ovs.ask(creation.operations) {
@@ -194,13 +166,13 @@ impl Adding<'_> {
 
     /// Another than the one that was there before.
     fn wait_for_socket(&self, before: Option<Socket>) -> Result<(), CniError> {
-        let Wanted { device, port, .. } = &self.wanted;
         let started = Instant::now();
         let old = before.map(|socket| socket.inode);
-        while device.dir.find_socket()?.is_none_or(|socket| Some(socket.inode) == old) {
+        while self.dir.find_socket()?.is_none_or(|socket| Some(socket.inode) == old) {
             if self.clock.left().is_zero() {
-                let path = Path::new(device.socket.as_str()).to_owned();
-                return Err(CniError::NotPlaced { port: port.name.clone(), path, waited: started.elapsed() });
+                let path = Path::new(self.asked.socket.as_str()).to_owned();
+                let (port, waited) = (self.port.name.clone(), started.elapsed());
+                return Err(CniError::NotPlaced { port, path, waited });
             }
             thread::sleep(PAUSE.min(self.clock.left()));
         }
@@ -209,11 +181,10 @@ impl Adding<'_> {
 
     /// For whoever has the device's directory, and nobody else.
     fn write_application_file(&self) -> Result<(), CniError> {
-        let Wanted { device, runtime, .. } = &self.wanted;
-        let mac = runtime.mac.map(|mac| mac.to_string()).unwrap_or_default();
-        let file = json!({ "vhostname": SOCKET_FILE, "vhostmac": mac, "mode": device.info.mode.as_str() });
-        let owner = device.dir.owner()?;
-        Ok(device.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
+        let mac = self.asked.runtime.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        let file = json!({ "vhostname": SOCKET_FILE, "vhostmac": mac, "mode": self.info.mode.as_str() });
+        let owner = self.dir.owner()?;
+        Ok(self.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
     }
 
     /// In the opposite order. What cannot be undone is told beside the error; the runtime's DEL does it again.
@@ -223,7 +194,7 @@ impl Adding<'_> {
         let mut note = |what: &str, result: Result<(), CniError>| {
             notes.extend(result.err().map(|error| format!("while undoing: {what}: {error}")));
         };
-        if let (true, Some(file)) = (done.info_file, &self.wanted.runtime.info_file) {
+        if let (true, Some(file)) = (done.info_file, &self.asked.runtime.info_file) {
             note("device-info", files::remove(file));
         }
         if done.port {
@@ -236,9 +207,10 @@ impl Adding<'_> {
     }
 
     fn unplug(&self, clock: Clock) -> Result<(), CniError> {
-        let mut ovs = Ovs::connect(&self.wanted.network, clock)?;
-        let ours = Ours::read(&mut ovs, ids::of_attachment(&self.wanted.target.attachment))?;
-        remove(&mut ovs, &self.wanted.network.root, &ours).map(drop)
+        let Asked { network, target, .. } = &self.asked;
+        let mut ovs = Ovs::connect(network, clock)?;
+        let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
+        remove(&mut ovs, &network.root, &ours).map(drop)
     }
 }
 
@@ -246,5 +218,5 @@ impl Adding<'_> {
 fn kept(found: &Found) -> (i64, Option<Addresses>) {
     let config = found.switch.as_ref().map_or(0, |switch| switch.next_cfg);
     let noted = found.port.as_ref().and_then(|port| ids::ipam(&port.port.external_ids));
-    (config, noted.and_then(|noted| Addresses::parse(noted.as_bytes())))
+    (config, noted.and_then(|noted| Addresses::parse(noted.as_bytes()).ok()))
 }

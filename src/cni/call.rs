@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ pub struct Call<'c> {
     pub stdin: &'c [u8],
     /// The version that the answer must have.
     pub version: Version,
+    /// When it began.
+    pub started: Instant,
     /// Where device plugins leave device-info.
     pub plugin_dir: &'c Path,
 }

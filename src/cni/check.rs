@@ -3,52 +3,94 @@
 use serde_json::Value;
 
 use super::{
-    add::{APPLICATION_FILE, Wanted},
+    add::APPLICATION_FILE,
+    asked::Asked,
     call::Call,
     clock::Clock,
     decide::check_switch,
+    device,
     environment::Target,
     error::CniError,
     found::Found,
-    ipam::Ipam,
+    ids,
+    ipam::{Addresses, Ipam},
     switch::{Ovs, trouble},
 };
 use crate::{fields::Mistakes, vhostuser::SocketMode};
 
 /// Looks at everything, and changes nothing.
 pub(super) fn check(call: &Call<'_>, target: &Target) -> Result<(), CniError> {
-    let wanted = Wanted::read(call, target)?;
-    let clock = Clock::whole(wanted.network.timeout);
-    let mut deviations = wanted.interface().deviations(call.version, earlier_result(call.config)?);
-    let mut ovs = Ovs::connect(&wanted.network, clock)?;
-    let port = &wanted.port;
-    let found = Found::read(&mut ovs, &port.bridge, &port.name, &target.attachment)?;
-    deviations.extend(port.deviations(&found));
-    deviations.extend(check_switch(&port.bridge, false, &found).err().map(|error| error.to_string()));
-    if wanted.nic.application_file && !wanted.device.dir.has(APPLICATION_FILE)? {
-        deviations.push(format!("{APPLICATION_FILE} is missing beside {}", wanted.device.socket));
-    }
+    let asked = Asked::parse(call, target, |mistakes| needs_result(call.config, mistakes))?;
+    let clock = Clock::whole(call.started, asked.network.timeout);
+    let ipam = Ipam::find(call, &asked.network)?;
+    let mut ovs = Ovs::connect(&asked.network, clock)?;
+    let name = asked.port_name();
+    let found = Found::read(&mut ovs, &asked.nic.bridge, &name, &target.attachment)?;
+
+    let mut all = asked.interface().deviations(call.version, &call.config["prevResult"]);
+    let mode = files(call, &asked, &mut all)?;
+    // Where nothing else tells it, the port itself does, and cannot be wrong in that.
+    let mode = mode.or(asked.nic.mode).unwrap_or_else(|| found.mode());
+    all.extend(asked.port(mode).deviations(&found));
+    all.extend(check_switch(&asked.nic.bridge, false, &found).err().map(|error| error.to_string()));
     if found.port.is_some() {
-        let in_datapath = ovs.in_datapath(&port.name);
-        deviations.extend(trouble(&port.name, found.interface.as_ref(), in_datapath));
+        all.extend(trouble(&name, found.interface.as_ref(), ovs.in_datapath(&name)));
+        all.extend(addresses(&asked, &found, &call.config["prevResult"]));
     }
-    if wanted.device.info.mode == SocketMode::Client && wanted.device.dir.find_socket()?.is_none() {
-        deviations.push(format!("the switch's socket is not at {}", wanted.device.socket));
+    if !all.is_empty() {
+        return Err(CniError::Deviations(all.join("; ")));
     }
-    if !deviations.is_empty() {
-        return Err(CniError::Deviations(deviations.join("; ")));
-    }
-    match Ipam::find(call, &wanted.network)? {
-        Some(ipam) => ipam.pass_on("CHECK", &clock),
-        None => Ok(()),
+    ipam.map_or(Ok(()), |ipam| ipam.pass_on("CHECK", &clock))
+}
+
+fn needs_result(config: &Value, mistakes: &Mistakes) {
+    if !config.get("prevResult").is_some_and(Value::is_object) {
+        mistakes.add("prevResult", "is missing: CHECK compares with what ADD has answered");
     }
 }
 
-fn earlier_result(config: &Value) -> Result<&Value, CniError> {
-    let result = config.get("prevResult").filter(|result| result.is_object());
-    result.ok_or_else(|| {
-        let mistakes = Mistakes::default();
-        mistakes.add("prevResult", "is missing: CHECK compares with what ADD has answered");
-        CniError::Config(mistakes)
-    })
+/// What is wrong on the node's file systems. Gives the device's mode, if that is certain.
+fn files(call: &Call<'_>, asked: &Asked<'_>, all: &mut Vec<String>) -> Result<Option<SocketMode>, CniError> {
+    let Asked { network, nic, runtime, socket, .. } = asked;
+    let info = or_deviation(device::info(call.plugin_dir, runtime, nic.mode), all)?;
+    let dir = or_deviation(device::directory(&network.root, &runtime.device, nic.group), all)?;
+    if let (Some(info), Some(file)) = (&info, &runtime.info_file)
+        && !device::is_complete(info, Some(file))?
+    {
+        all.push(format!("device-info is not in {}, where Multus looks for it", file.display()));
+    }
+    let mode = info.map(|info| info.mode);
+    if let Some(dir) = dir {
+        if nic.application_file && !dir.has(APPLICATION_FILE)? {
+            all.push(format!("{APPLICATION_FILE} is missing beside {socket}"));
+        }
+        if mode == Some(SocketMode::Client) && dir.find_socket()?.is_none() {
+            all.push(format!("the switch's socket is not at {socket}"));
+        }
+    }
+    Ok(mode)
+}
+
+/// What is wrong with the device is one finding among others.
+fn or_deviation<T>(result: Result<T, CniError>, all: &mut Vec<String>) -> Result<Option<T>, CniError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error @ CniError::DeviceInfo { .. }) => {
+            all.push(error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the runtime's result and what IPAM gave, as ADD noted it on the port, are not the same.
+fn addresses(asked: &Asked<'_>, found: &Found, result: &Value) -> Vec<String> {
+    let noted = found.port.as_ref().and_then(|port| ids::ipam(&port.port.external_ids));
+    let given = noted.map(|noted| Addresses::parse(noted.as_bytes()));
+    match (&asked.network.ipam, given) {
+        (_, Some(Ok(given))) => given.deviations(&asked.target.attachment.ifname, result),
+        (None, None) => Addresses::default().deviations(&asked.target.attachment.ifname, result),
+        (Some(_), None) => vec![format!("external_ids:{} is missing: it tells what IPAM gave", ids::IPAM)],
+        (_, Some(Err(problem))) => vec![format!("external_ids:{}: {problem}", ids::IPAM)],
+    }
 }

@@ -18,14 +18,13 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// All of the time, for commands that undo nothing.
-    pub fn whole(timeout: Duration) -> Self {
-        Self { timeout, end: Instant::now() + timeout }
+    /// All of the time since the command's start, for commands that undo nothing.
+    pub fn whole(start: Instant, timeout: Duration) -> Self {
+        Self { timeout, end: start + timeout }
     }
 
     /// The time to go forward, and a clock for undoing what was done.
-    pub fn forward(timeout: Duration) -> (Self, Undo) {
-        let start = Instant::now();
+    pub fn forward(start: Instant, timeout: Duration) -> (Self, Undo) {
         (Self { timeout, end: start + timeout / 4 * 3 }, Undo { timeout, end: start + timeout })
     }
 

@@ -164,26 +164,38 @@ impl Network {
     }
 }
 
+/// Reads everything that the administrator has written; [`finish`] tells what is wrong.
+pub fn read(config: &Value, version: Version, mistakes: &Mistakes) -> Option<(Network, Nic)> {
+    let fields = all_fields(config, mistakes)?;
+    check_capabilities(&fields);
+    let (network, nic) = (Network::read(&fields, version), Nic::read(&fields));
+    Some((network?, nic?))
+}
+
+/// What was read, unless something is wrong with it.
+///
+/// # Errors
+/// Every mistake; unknown fields have a code of their own if there is no other.
+pub fn finish<T>(config: &Value, mistakes: Mistakes, read: Option<T>) -> Result<T, CniError> {
+    match (unknown(config), mistakes.or(read)) {
+        (None, result) => result.map_err(CniError::Config),
+        (Some(unknown), Ok(_)) => Err(CniError::UnknownFields(unknown)),
+        (Some(unknown), Err(mistakes)) => {
+            mistakes.add("", unknown);
+            Err(CniError::Config(mistakes))
+        }
+    }
+}
+
 impl Nic {
-    /// Reads the whole configuration.
+    /// Reads the whole configuration, without what the runtime adds for one attachment.
     ///
     /// # Errors
-    /// Every mistake; unknown fields have a code of their own if there is no other.
+    /// Every mistake.
     pub fn parse(config: &Value, version: Version) -> Result<(Network, Self), CniError> {
         let mistakes = Mistakes::default();
-        let read = all_fields(config, &mistakes).map(|fields| {
-            check_capabilities(&fields);
-            (Network::read(&fields, version), Self::read(&fields))
-        });
-        let read = read.and_then(|(network, nic)| Some((network?, nic?)));
-        match (unknown(config), mistakes.or(read)) {
-            (None, result) => result.map_err(CniError::Config),
-            (Some(unknown), Ok(_)) => Err(CniError::UnknownFields(unknown)),
-            (Some(unknown), Err(mistakes)) => {
-                mistakes.add("", unknown);
-                Err(CniError::Config(mistakes))
-            }
-        }
+        let read = read(config, version, &mistakes);
+        finish(config, mistakes, read)
     }
 
     fn read(fields: &Fields<'_>) -> Option<Self> {
@@ -219,7 +231,7 @@ fn all_fields<'a>(config: &'a Value, mistakes: &'a Mistakes) -> Option<Fields<'a
 }
 
 /// The fields that nobody knows, with their values as the specification asks.
-fn unknown(config: &Value) -> Option<String> {
+pub fn unknown(config: &Value) -> Option<String> {
     let known = |key: &str| {
         STANDARD.contains(&key) || OURS.contains(&key) || key == TIMEOUT_FIELD || key.starts_with(RESERVED)
     };

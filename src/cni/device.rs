@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{
-    config::{Network, Nic},
     error::{CniError, DeviceInfoProblem as Problem},
     files,
     runtime::Runtime,
@@ -16,63 +15,52 @@ use super::{
 use crate::{
     deviceinfo::DeviceInfo,
     socketdir::SocketDir,
-    vhostuser::{DeviceId, SOCKET_FILE, SocketMode, SocketPath},
+    vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
 };
 
-/// A device that can be attached.
-#[derive(Debug)]
-pub struct Device {
-    /// Its id.
-    pub id: DeviceId,
-    /// What the pod's side is told.
-    pub info: DeviceInfo,
-    /// Its socket on the host.
-    pub socket: SocketPath,
-    /// Its directory on the host.
-    pub dir: SocketDir,
+/// What the device's pod is told of it. `mode` is the one that the administrator expects.
+///
+/// # Errors
+/// It is not certain.
+pub fn info(plugin_dir: &Path, runtime: &Runtime, mode: Option<SocketMode>) -> Result<DeviceInfo, CniError> {
+    let (file, info) = written(plugin_dir, runtime)?;
+    let id = &runtime.device;
+    let failure = |problem| CniError::DeviceInfo { device: id.clone(), file, problem };
+    check(&info, id, mode).map_err(failure)?;
+    Ok(info)
 }
 
-impl Device {
-    /// Finds the device, and refuses what is not certain. Nothing is changed.
-    pub fn find(
-        plugin_dir: &Path,
-        network: &Network,
-        nic: &Nic,
-        runtime: &Runtime,
-    ) -> Result<Self, CniError> {
-        let id = &runtime.device;
-        let failure = |file: &Path, problem| CniError::DeviceInfo {
-            device: id.clone(),
-            file: file.to_owned(),
-            problem,
-        };
-        let (file, info) = written(plugin_dir, runtime)?;
-        check(&info, id, nic.mode).map_err(|problem| failure(&file, problem))?;
-        let host = network.root.device(id);
-        let socket = network.root.socket(id).map_err(|error| failure(&host, Problem::TooLong(error)))?;
-        let dir = SocketDir::open(&network.root, id)?;
-        let dir = dir.ok_or_else(|| failure(&host, Problem::NoDirectory))?;
-        if let Some(should) = nic.group {
-            let is = dir.owner()?.gid;
-            if is != should {
-                return Err(failure(&host, Problem::OtherGroup { is, should }));
-            }
+/// The device's directory on the host. `group` is the one that the administrator expects.
+///
+/// # Errors
+/// It is missing, or belongs to another group than the administrator wants.
+pub fn directory(root: &HostDir, id: &DeviceId, group: Option<u32>) -> Result<SocketDir, CniError> {
+    let failure = |problem| CniError::DeviceInfo { device: id.clone(), file: root.device(id), problem };
+    let dir = SocketDir::open(root, id)?.ok_or_else(|| failure(Problem::NoDirectory))?;
+    match group {
+        Some(should) if dir.owner()?.gid != should => {
+            Err(failure(Problem::OtherGroup { is: dir.owner()?.gid, should }))
         }
-        Ok(Self { id: id.clone(), info, socket, dir })
+        _ => Ok(dir),
     }
+}
 
-    /// Writes device-info where Multus looks for it, unless it says the same already; whether the file is new.
-    pub fn complete(&self, info_file: Option<&Path>) -> Result<bool, CniError> {
-        let Some(path) = info_file else { return Ok(false) };
-        let existing = files::read(path)?;
-        let said = existing.as_deref().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
-        let json = self.info.json();
-        if said.as_ref() == Some(&json) {
-            return Ok(false);
-        }
-        files::write(path, json.to_string().as_bytes())?;
-        Ok(existing.is_none())
+/// Whether device-info is where Multus looks for it; also if Multus has named no place.
+pub fn is_complete(info: &DeviceInfo, info_file: Option<&Path>) -> Result<bool, CniError> {
+    let Some(path) = info_file else { return Ok(true) };
+    let said = files::read(path)?.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    Ok(said.is_some_and(|said| said == info.json()))
+}
+
+/// Writes device-info where Multus looks for it, unless it says the same already; whether the file is new.
+pub fn complete(info: &DeviceInfo, info_file: Option<&Path>) -> Result<bool, CniError> {
+    let Some(path) = info_file else { return Ok(false) };
+    if is_complete(info, info_file)? {
+        return Ok(false);
     }
+    let is_new = files::read(path)?.is_none();
+    files::write(path, info.json().to_string().as_bytes())?;
+    Ok(is_new)
 }
 
 /// The copy that Multus has staged, or else the device plugin's own file.

@@ -202,6 +202,7 @@ impl CniError {
             Self::Version(_) | Self::TooOld { .. } => 1,
             Self::UnknownFields(_) => 2,
             Self::Environment(_) => 4,
+            Self::SocketDir(SocketDirError::Busy { .. }) => 11,
             Self::Io { .. } | Self::SocketDir(_) => 5,
             Self::Decode(_) => 6,
             Self::Config(_) => 7,

@@ -1,12 +1,14 @@
 //! What OVSDB says of a bridge, a port and an attachment, before anything is decided.
 
-use std::time::{Duration, Instant};
-
 use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
-use crate::ovsdb::{
-    OvsdbError,
-    operation::{Condition, Operation},
-    rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select},
+use crate::{
+    ovsdb::{
+        OvsdbError,
+        operation::{Condition, Operation},
+        rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select, select_whole},
+        value::Datum,
+    },
+    vhostuser::SocketMode,
 };
 
 /// What is there.
@@ -49,7 +51,7 @@ impl Found {
             select::<OpenVSwitch>(&[]),
             select::<Bridge>(&named(bridge.as_str())),
             select::<Port>(&named(port)),
-            select::<Interface>(&named(port)),
+            select_whole::<Interface>(&named(port)),
             select::<Port>(&of_attachment),
         ])?;
         let switch = answers.rows()?.pop();
@@ -59,6 +61,16 @@ impl Found {
         let of_attachment = answers.rows()?;
         let port = port.map(|port| FoundPort::read(ovs, port)).transpose()?;
         Ok(Self { switch, bridge, port, interface, of_attachment })
+    }
+}
+
+impl Found {
+    /// The mode that the port's type stands for.
+    pub fn mode(&self) -> SocketMode {
+        match &self.interface {
+            Some(interface) if interface.kind == "dpdkvhostuser" => SocketMode::Client,
+            _ => SocketMode::Server,
+        }
     }
 }
 
@@ -73,12 +85,6 @@ impl FoundPort {
     }
 }
 
-/// How old an answer may be on which files are removed.
-const FRESH: Duration = Duration::from_millis(100);
-
-/// How often a slow database is asked again for that.
-const READS: usize = 3;
-
 /// What carries our marks.
 #[derive(Debug, Default)]
 pub struct Ours {
@@ -90,23 +96,11 @@ pub struct Ours {
 
 impl Ours {
     /// All that carries these marks, in one transaction.
-    pub fn read(ovs: &mut Ovs, marks: crate::ovsdb::value::Datum) -> Result<Self, OvsdbError> {
-        let condition = [Condition::includes("external_ids", marks)];
+    pub fn read(ovs: &mut Ovs, marks: &Datum) -> Result<Self, OvsdbError> {
+        let condition = [Condition::includes("external_ids", marks.clone())];
         let questions: Vec<Operation> = vec![select::<Port>(&condition), select::<Qos>(&condition)];
         let mut answers = ovs.ask(questions)?;
         Ok(Self { ports: answers.rows()?, qos: answers.rows()? })
-    }
-
-    /// The same, from an answer that has come at once: while one is on its way others may have taken the device over.
-    pub fn read_fresh(ovs: &mut Ovs, marks: &crate::ovsdb::value::Datum) -> Result<Self, OvsdbError> {
-        for _ in 0..READS {
-            let asked = Instant::now();
-            let ours = Self::read(ovs, marks.clone())?;
-            if asked.elapsed() < FRESH {
-                return Ok(ours);
-            }
-        }
-        Self::read(ovs, marks.clone())
     }
 
     /// Only those whose marks are like this.
@@ -114,6 +108,12 @@ impl Ours {
         self.ports.retain(|port| wanted(&port.external_ids));
         self.qos.retain(|qos| wanted(&qos.external_ids));
         self
+    }
+
+    /// The marks of each.
+    pub fn ids(&self) -> impl Iterator<Item = &ids::ExternalIds> {
+        let of_qos = self.qos.iter().map(|qos| &qos.external_ids);
+        self.ports.iter().map(|port| &port.external_ids).chain(of_qos)
     }
 
     /// Whether there is nothing.

@@ -5,10 +5,9 @@ use super::{
     clock::Clock,
     config::Network,
     error::CniError,
-    found::Ours,
     ids::{self, Holder},
     ipam::Ipam,
-    remove::remove,
+    remove::remove_held,
     runtime::valid_attachments,
     switch::Ovs,
 };
@@ -17,12 +16,11 @@ use super::{
 pub(super) fn gc(call: &Call<'_>) -> Result<Vec<String>, CniError> {
     let network = Network::parse(call.config, call.version)?;
     let valid = valid_attachments(call.config)?;
-    let clock = Clock::whole(network.timeout);
+    let clock = Clock::whole(call.started, network.timeout);
     let mut ovs = Ovs::connect(&network, clock)?;
-    let ours = Ours::read_fresh(&mut ovs, &ids::of_network(&network.name))?;
     let stale =
         |ids: &ids::ExternalIds| Holder::of(ids).is_some_and(|holder| !valid.contains(&holder.attachment));
-    let notes = remove(&mut ovs, &network.root, &ours.only(stale))?;
+    let notes = remove_held(&mut ovs, &network.root, &ids::of_network(&network.name), stale)?;
     if let Some(ipam) = Ipam::find(call, &network)? {
         ipam.pass_on("GC", &clock)?;
     }

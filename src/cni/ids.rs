@@ -17,7 +17,8 @@ pub type ExternalIds = BTreeMap<String, String>;
 
 const CONTAINER: &str = "vhostuser-container-id";
 const MODE: &str = "vhostuser-mode";
-const IPAM: &str = "vhostuser-ipam";
+/// What IPAM has given, for a repeated ADD and for CHECK.
+pub const IPAM: &str = "vhostuser-ipam";
 const POD_UID: &str = "pod-uid";
 const MAC: &str = "attached-mac";
 
@@ -120,13 +121,16 @@ impl fmt::Display for Holder<'_> {
     }
 }
 
-/// What one mark says instead; marks of others may stand beside ours.
-pub fn deviation(should: &ExternalIds, is: &ExternalIds) -> Option<String> {
+/// What each mark says that is not as it should be; marks of others may stand beside ours.
+pub fn deviations(should: &ExternalIds, is: &ExternalIds) -> Vec<String> {
     // Which runtime passes the pod's uid may change with its release.
     let told = |key: &str| key != POD_UID || is.contains_key(key);
-    let wrong = should.iter().find(|(key, value)| is.get(*key) != Some(value) && told(key))?;
-    let is = is.get(wrong.0).map_or("missing".to_owned(), |is| Quoted(is).to_string());
-    Some(format!("external_ids:{} is {is}, should be {}", wrong.0, Quoted(wrong.1)))
+    let wrong = should.iter().filter(|(key, value)| is.get(*key) != Some(value) && told(key));
+    let said = wrong.map(|(key, should)| {
+        let is = is.get(key).map_or("missing".to_owned(), |is| Quoted(is).to_string());
+        format!("external_ids:{key} is {is}, should be {}", Quoted(should))
+    });
+    said.collect()
 }
 
 #[cfg(test)]
@@ -177,19 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn tells_another_mark_and_passes_over_foreign_ones() {
+    fn tells_every_mark_and_passes_over_foreign_ones() {
         let (should, mut is) = (example(), example());
         is.insert("foreign".to_owned(), "x".to_owned());
-        assert_eq!(deviation(&should, &is), None);
+        assert_eq!(deviations(&should, &is), Vec::<String>::new());
         is.insert(NETWORK.to_owned(), "red".to_owned());
+        is.remove(IFNAME);
         assert_eq!(
-            deviation(&should, &is).unwrap(),
-            "external_ids:vhostuser-network is 'red', should be 'blue'"
-        );
-        is.remove(NETWORK);
-        assert_eq!(
-            deviation(&should, &is).unwrap(),
-            "external_ids:vhostuser-network is missing, should be 'blue'"
+            deviations(&should, &is),
+            [
+                "external_ids:vhostuser-ifname is missing, should be 'net1'",
+                "external_ids:vhostuser-network is 'red', should be 'blue'"
+            ]
         );
     }
 }

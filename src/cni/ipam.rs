@@ -1,22 +1,15 @@
 //! Addresses from an IPAM plugin, the only other program that is ever started.
 
+mod addresses;
 mod run;
 
 use std::{io, path::PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{call::Call, clock::Clock, config::Network, error::CniError, version::Version};
-use crate::vhostuser::Quoted;
+use super::{call::Call, clock::Clock, config::Network, error::CniError};
+pub use addresses::{Addresses, NoAddresses};
 use run::{Ended, run};
-
-/// What an IPAM plugin has given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Addresses {
-    ips: Vec<Map<String, Value>>,
-    routes: Option<Value>,
-    dns: Option<Value>,
-}
 
 /// The IPAM plugin of a network.
 #[derive(Debug, Clone)]
@@ -44,10 +37,8 @@ impl<'c> Ipam<'c> {
     /// Takes addresses.
     pub fn add(&self, clock: &Clock) -> Result<Addresses, CniError> {
         let stdout = self.exec("ADD", clock)?;
-        Addresses::parse(&stdout).ok_or_else(|| {
-            let shown = String::from_utf8_lossy(&stdout);
-            self.error(6, format!("its answer {} is no result", Quoted(shown.trim())))
-        })
+        Addresses::parse(&stdout)
+            .map_err(|problem| self.error(6, format!("its answer cannot be used: {problem}")))
     }
 
     /// Passes a command on, with everything that came with ours.
@@ -82,67 +73,6 @@ impl<'c> Ipam<'c> {
 
     fn error(&self, code: u64, msg: String) -> CniError {
         CniError::Ipam { plugin: self.plugin.clone(), code, msg }
-    }
-}
-
-impl Addresses {
-    /// The addresses that a result is about, of whatever version.
-    pub fn parse(result: &[u8]) -> Option<Self> {
-        let Ok(Value::Object(mut result)) = serde_json::from_slice(result) else { return None };
-        let ips = match result.remove("ips") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(ips)) => ips.into_iter().map(ip).collect::<Option<_>>()?,
-            Some(_) => return None,
-        };
-        let mut some = |key: &str| result.remove(key).filter(|value| !is_empty(value));
-        Some(Self { ips, routes: some("routes"), dns: some("dns") })
-    }
-
-    /// As they are written down for a repeated ADD.
-    pub fn note(&self) -> String {
-        json!({ "ips": self.ips, "routes": self.routes, "dns": self.dns }).to_string()
-    }
-
-    /// Puts them into a result with one interface. `dns` is what the network itself says, which comes first.
-    pub fn write(&self, version: Version, dns: Option<&Value>, result: &mut Value) {
-        if !self.ips.is_empty() {
-            let ips: Vec<_> = self.ips.iter().map(|ip| of_version(ip.clone(), version)).collect();
-            result["ips"] = ips.into();
-        }
-        if let Some(routes) = &self.routes {
-            result["routes"] = routes.clone();
-        }
-        if let Some(dns) = dns.filter(|dns| !is_empty(dns)).or(self.dns.as_ref()) {
-            result["dns"] = dns.clone();
-        }
-    }
-}
-
-fn ip(value: Value) -> Option<Map<String, Value>> {
-    match value {
-        Value::Object(ip) if ip.get("address").is_some_and(Value::is_string) => Some(ip),
-        _ => None,
-    }
-}
-
-/// Until 1.0.0 each address told its family.
-fn of_version(mut ip: Map<String, Value>, version: Version) -> Value {
-    let v6 = ip.get("address").and_then(Value::as_str).is_some_and(|address| address.contains(':'));
-    ip.insert("interface".to_owned(), 0.into());
-    ip.remove("version");
-    if version < Version::V1_0_0 {
-        ip.insert("version".to_owned(), if v6 { "6" } else { "4" }.into());
-    }
-    Value::Object(ip)
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.values().all(is_empty),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

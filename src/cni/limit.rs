@@ -99,9 +99,17 @@ pub fn policing_deviation(limit: Option<Limit>, interface: &Interface) -> Option
     let (kbit, burst) = limit.map_or((0, 0), |limit| (i64::from(limit.kbit), i64::from(limit.burst)));
     let (is, is_burst) = (interface.ingress_policing_rate, interface.ingress_policing_burst);
     let same = is == kbit && (is_burst == burst || kbit == 0);
-    (!same).then(|| {
-        format!("ingress policing is {is} kbit/s (burst {is_burst} kbit), should be {kbit} (burst {burst})")
-    })
+    let (packets, packets_burst) = interface.ingress_policing_kpkts;
+    if same && packets == 0 {
+        return None;
+    }
+    let by_packets = match packets {
+        0 => String::new(),
+        _ => format!(" and {packets} kpackets/s (burst {packets_burst} kpackets)"),
+    };
+    Some(format!(
+        "ingress policing is {is} kbit/s (burst {is_burst} kbit){by_packets}, should be {kbit} (burst {burst})"
+    ))
 }
 
 /// What limits the guest's receiving instead, if that is not this.

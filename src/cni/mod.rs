@@ -4,10 +4,10 @@
 //!  CNI_… variables          standard input           device-info, device's directory      OVSDB
 //!    │                        │                        │                                    │ one look
 //!    ▼                        ▼                        ▼                                    ▼
-//!  environment::Environment  config::{Network, Nic}   device::Device                      found::Found
+//!  environment::Environment  config::{Network, Nic}   device                              found::Found
 //!    │                        runtime::Runtime         │                                    │
-//!    └───────────┬────────────┴────────────┬───────────┘                                    │
-//!                ▼                         └──► port::Wish ──────────► decide::decide ◄─────┘       pure
+//!    └───────────┬────────────┘ (asked::Asked)         │                                    │
+//!                ▼                         └───────────┴► port::Wish ──► decide::decide ◄───┘       pure
 //!   add · check · del · gc · status                                        │
 //!                                             one transaction, wait for ovs-vswitchd, files        (IO)
 //!                                                                          ▼
@@ -17,6 +17,7 @@
 //! State is in OVSDB alone, as marks on the ports ([`ids`]): a crash at any step leaves what DEL or GC finds again.
 
 mod add;
+mod asked;
 mod call;
 mod check;
 pub mod clock;
@@ -41,7 +42,11 @@ pub mod switch;
 pub mod version;
 pub mod vlan;
 
-use std::path::Path;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
@@ -62,24 +67,34 @@ pub struct Answer {
     pub success: bool,
 }
 
-/// Carries out one command.
-pub fn run(variables: Variables, stdin: &[u8]) -> Answer {
-    run_with(variables, stdin, Path::new(deviceinfo::DEVICE_PLUGIN_DIR))
+/// Carries out one command. Its time counts from `started`.
+pub fn run(variables: Variables, stdin: io::Result<Vec<u8>>, started: Instant) -> Answer {
+    match stdin {
+        Ok(stdin) => run_with(variables, &stdin, started, Path::new(deviceinfo::DEVICE_PLUGIN_DIR)),
+        Err(error) => {
+            let path = PathBuf::from("standard input");
+            Answer::of(&CniError::Io { path, action: "cannot be read", error }.into(), Version::V1_1_0)
+        }
+    }
 }
 
 /// The same with another directory for the device plugins' files.
-fn run_with(variables: Variables, stdin: &[u8], plugin_dir: &Path) -> Answer {
+fn run_with(variables: Variables, stdin: &[u8], started: Instant, plugin_dir: &Path) -> Answer {
     let mut version = Version::V1_1_0;
-    match carry_out(variables, stdin, plugin_dir, &mut version) {
+    match carry_out(variables, stdin, started, plugin_dir, &mut version) {
         Ok((result, notes)) => {
             let stdout = result.map(|result| format!("{result}\n")).unwrap_or_default();
             let stderr = notes.iter().map(|note| format!("{note}\n")).collect();
             Answer { stdout, stderr, success: true }
         }
-        Err(failure) => {
-            let stdout = format!("{}\n", failure.json(version));
-            Answer { stdout, stderr: String::new(), success: false }
-        }
+        Err(failure) => Answer::of(&failure, version),
+    }
+}
+
+impl Answer {
+    fn of(failure: &Failure, version: Version) -> Self {
+        let stdout = format!("{}\n", failure.json(version));
+        Self { stdout, stderr: String::new(), success: false }
     }
 }
 
@@ -88,6 +103,7 @@ type Done = (Option<Value>, Vec<String>);
 fn carry_out(
     variables: Variables,
     stdin: &[u8],
+    started: Instant,
     plugin_dir: &Path,
     version: &mut Version,
 ) -> Result<Done, Failure> {
@@ -98,7 +114,8 @@ fn carry_out(
     let config = config::decode(stdin)?;
     *version = config::version(&config)?;
     check_version(&environment.request, *version)?;
-    let call = Call { environment: &environment, config: &config, stdin, version: *version, plugin_dir };
+    let call =
+        Call { environment: &environment, config: &config, stdin, version: *version, started, plugin_dir };
     let silent = |()| (None, Vec::new());
     Ok(match &environment.request {
         Request::Add(target) => (Some(add::add(&call, target)?), Vec::new()),

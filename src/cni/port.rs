@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     config::{BridgeName, Nic},
-    found::Found,
+    found::{Found, FoundPort},
     ids::{self, ExternalIds},
     limit::{self, Limit},
     vlan::Vlan,
@@ -149,7 +149,7 @@ impl Wish {
             let (is, should) = (port.bridges.join(", "), Quoted(self.bridge.as_str()));
             all.push(format!("port {} is on bridge {}, should be on {should}", self.name, Quoted(&is)));
         }
-        all.extend(ids::deviation(&self.ids, &port.port.external_ids));
+        all.extend(self.marks_deviations(port, found.interface.as_ref()));
         all.extend(self.vlan.deviation(&port.port));
         all.extend(limit::qos_deviation(self.to_guest, port.qos.as_ref()));
         match &found.interface {
@@ -159,11 +159,21 @@ impl Wish {
         all
     }
 
+    /// What interface and QoS say otherwise than the port is told too.
+    fn marks_deviations(&self, port: &FoundPort, interface: Option<&Interface>) -> Vec<String> {
+        let mut all = ids::deviations(&self.ids, &port.port.external_ids);
+        let qos = port.qos.as_ref().filter(|_| self.to_guest.is_some()).map(|qos| ("QoS", &qos.external_ids));
+        let interface = interface.map(|interface| ("interface", &interface.external_ids));
+        for (what, is) in interface.into_iter().chain(qos) {
+            let own = ids::deviations(&self.ids, is).into_iter().filter(|deviation| !all.contains(deviation));
+            let own: Vec<_> = own.map(|deviation| format!("{what}: {deviation}")).collect();
+            all.extend(own);
+        }
+        all
+    }
+
     fn interface_deviations(&self, port: &Port, interface: &Interface) -> Vec<String> {
         let mut all = Vec::new();
-        if ids::deviation(&self.ids, &port.external_ids).is_none() {
-            all.extend(ids::deviation(&self.ids, &interface.external_ids));
-        }
         if port.interfaces != [interface.uuid.clone()] {
             all.push(format!("port {} has other interfaces than {}", self.name, self.name));
         }

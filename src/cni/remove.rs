@@ -1,6 +1,6 @@
 //! Taking ports away: what DEL, GC and a failed ADD have in common.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     add::APPLICATION_FILE,
@@ -15,9 +15,9 @@ use crate::{
         OvsdbError,
         operation::{Condition, Operation},
         rows::NextConfig,
-        value::Uuid,
+        value::{Datum, Uuid},
     },
-    socketdir::{SocketDir, SocketDirError},
+    socketdir::{DeviceLock, SocketDir, SocketDirError},
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
 };
 
@@ -28,16 +28,39 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// OVSDB's word for a row that others refer to.
 const STILL_USED: &str = "referential integrity violation";
 
+/// Removes what carries these marks and is `unwanted`, while nobody else works on its devices.
+///
+/// It is read twice: first to know which devices to hold, and again because until they were held another attachment may
+/// have taken one over.
+pub(super) fn remove_held(
+    ovs: &mut Ovs,
+    root: &HostDir,
+    marks: &Datum,
+    unwanted: impl Fn(&ExternalIds) -> bool,
+) -> Result<Vec<String>, CniError> {
+    let seen = Ours::read(ovs, marks)?.only(&unwanted);
+    if seen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let devices = seen.ids().map(device).collect::<BTreeSet<_>>();
+    // In the set's order, so that no two calls wait for each other.
+    let held = devices.iter().flatten().map(|device| DeviceLock::take(root, device, ovs.end()));
+    let _held = held.collect::<Result<Vec<_>, _>>()?;
+    let ours = Ours::read(ovs, marks)?.only(|ids| unwanted(ids) && devices.contains(&device(ids)));
+    remove(ovs, root, &ours)
+}
+
 /// Removes it all in one transaction; what else could not be tidied is told.
 ///
-/// The directories come first: as long as the port is there, no other attachment can have its device. `ours` must
-/// have been read just now.
+/// The devices must be held. Their directories come first: as long as the port is there, no other attachment can have
+/// its device.
 pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
     if ours.is_empty() {
         return Ok(Vec::new());
     }
     let tidied = ours.ports.iter().map(|port| tidy(root, &port.external_ids));
-    let notes = tidied.filter_map(|result| result.err().map(|error| error.to_string())).collect();
+    let mut notes: Vec<_> = tidied.filter_map(|result| result.err().map(|error| error.to_string())).collect();
+    notes.extend(foreign_limits(ours));
     let answers = match ovs.ask(removal(ours, true)) {
         // A limit that somebody has given to another port too is not ours alone any more.
         Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => {
@@ -52,6 +75,19 @@ pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<S
         let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
     }
     Ok(notes)
+}
+
+/// A limit that somebody else has put on a port of ours, or taken our marks from, is not ours to remove.
+fn foreign_limits(ours: &Ours) -> impl Iterator<Item = String> {
+    let foreign = |qos: &Uuid| !ours.qos.iter().any(|own| own.uuid == *qos);
+    ours.ports.iter().filter_map(move |port| {
+        let qos = port.qos.as_ref().filter(|qos| foreign(qos))?;
+        Some(format!(
+            "QoS {qos} of port {} does not carry this plugin's marks and stays: if nobody uses it, ovs-vsctl destroy QoS \
+             {qos}",
+            port.name
+        ))
+    })
 }
 
 /// Removes a limit unless a port still has it.
@@ -78,10 +114,14 @@ fn removal(ours: &Ours, with_limits: bool) -> Vec<Operation> {
     operations
 }
 
+/// The device of a port or a limit, by its marks.
+fn device(ids: &ExternalIds) -> Option<DeviceId> {
+    Holder::of(ids)?.device()?.parse().ok()
+}
+
 /// Removes what ADD, and the device plugin's daemon for it, have put into the device's directory.
 fn tidy(root: &HostDir, ids: &ExternalIds) -> Result<(), SocketDirError> {
-    let Some(holder) = Holder::of(ids) else { return Ok(()) };
-    let Some(Ok(device)) = holder.device().map(str::parse::<DeviceId>) else { return Ok(()) };
+    let (Some(holder), Some(device)) = (Holder::of(ids), device(ids)) else { return Ok(()) };
     let Some(dir) = SocketDir::open(root, &device)? else { return Ok(()) };
     dir.remove(APPLICATION_FILE)?;
     if holder.mode() == Some(SocketMode::Client) {

@@ -2,9 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    config::Nic, device::Device, environment::Target, ipam::Addresses, runtime::Runtime, version::Version,
-};
+use super::{config::Nic, environment::Target, ipam::Addresses, runtime::Runtime, version::Version};
 use crate::vhostuser::{MacAddr, Mtu, SocketPath};
 
 /// The one interface of a result: Multus reports no network without one, and none without a sandbox.
@@ -20,9 +18,9 @@ pub struct Interface<'r> {
 
 impl<'r> Interface<'r> {
     /// The interface that ADD has made.
-    pub fn new(target: &'r Target, runtime: &Runtime, nic: &Nic, device: &'r Device) -> Self {
+    pub fn new(target: &'r Target, runtime: &Runtime, nic: &Nic, socket: &'r SocketPath) -> Self {
         let name = &target.attachment.ifname;
-        Self { name, sandbox: &target.netns, mac: runtime.mac, mtu: nic.mtu, socket: &device.socket }
+        Self { name, sandbox: &target.netns, mac: runtime.mac, mtu: nic.mtu, socket }
     }
 
     fn json(&self, version: Version) -> Value {

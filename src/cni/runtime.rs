@@ -25,26 +25,25 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Reads `runtimeConfig`, and what Multus puts to the top.
+    /// Reads `runtimeConfig`, and what Multus puts to the top; nothing, and a mistake, if it is wrong.
     ///
     /// # Errors
-    /// No device, or every mistake.
-    pub fn parse(config: &Value, args: &Args) -> Result<Self, CniError> {
-        let mistakes = Mistakes::default();
-        let device = device(config, &mistakes)?;
-        let info_file = info_file(config, &mistakes);
-        let mac = mac(config, &mistakes).or(args.mac);
-        mistakes.or(device).map_err(CniError::Config).map(|device| Self { device, info_file, mac })
+    /// No device was given.
+    pub fn read(config: &Value, args: &Args, mistakes: &Mistakes) -> Result<Option<Self>, CniError> {
+        let info_file = info_file(config, mistakes);
+        let mac = mac(config, mistakes).or(args.mac);
+        let device = device(config, mistakes)?;
+        Ok(device.map(|device| Self { device, info_file, mac }))
     }
 }
 
 /// The same id in both places or in one; nothing, and a mistake, if it is not one.
 fn device(config: &Value, mistakes: &Mistakes) -> Result<Option<DeviceId>, CniError> {
-    let places = [text(config, "/deviceID", mistakes), text(config, "/runtimeConfig/deviceID", mistakes)];
-    let mut ids = places.into_iter().flatten();
-    let Some(id) = ids.next() else {
-        return mistakes.clone().or(Some(())).map_err(CniError::Config).and(Err(CniError::NoDevice));
-    };
+    let fields = ["/deviceID", "/runtimeConfig/deviceID"];
+    let is_no_text = |field| config.pointer(field).is_some_and(|id| !id.is_null() && !id.is_string());
+    let given_badly = fields.into_iter().any(is_no_text);
+    let mut ids = fields.into_iter().filter_map(|field| text(config, field, mistakes));
+    let Some(id) = ids.next() else { return if given_badly { Ok(None) } else { Err(CniError::NoDevice) } };
     if let Some(other) = ids.next().filter(|other| *other != id) {
         let problem = format!("{} differs from runtimeConfig.deviceID {}", Quoted(id), Quoted(other));
         mistakes.add("deviceID", format_args!("{problem}: which device the pod has is not certain"));
@@ -117,8 +116,14 @@ mod tests {
 
     use super::*;
 
+    fn parse_with(config: &Value, args: &Args) -> Result<Runtime, CniError> {
+        let mistakes = Mistakes::default();
+        let runtime = Runtime::read(config, args, &mistakes)?;
+        mistakes.or(runtime).map_err(CniError::Config)
+    }
+
     fn parse(config: &Value) -> Result<Runtime, CniError> {
-        Runtime::parse(config, &Args::default())
+        parse_with(config, &Args::default())
     }
 
     #[test]
@@ -147,10 +152,10 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "network configuration: deviceID: '0000:03:02.0' differs from runtimeConfig.deviceID 'ovs-0': which device \
-             the pod has is not certain; deviceID: '0000:03:02.0' is no device id: 1 to 63 lower-case letters, digits \
-             and '-', not at either end; runtimeConfig.CNIDeviceInfoFile: 'x' is no absolute path; runtimeConfig.mac: \
-             '01:00:00:00:00:00' is a multicast address: the first octet must be even"
+            "network configuration: runtimeConfig.CNIDeviceInfoFile: 'x' is no absolute path; runtimeConfig.mac: \
+             '01:00:00:00:00:00' is a multicast address: the first octet must be even; deviceID: '0000:03:02.0' differs \
+             from runtimeConfig.deviceID 'ovs-0': which device the pod has is not certain; deviceID: '0000:03:02.0' is no \
+             device id: 1 to 63 lower-case letters, digits and '-', not at either end"
         );
         assert_eq!(error.code(), 7);
         let error = parse(&json!({"deviceID": 5})).unwrap_err();
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn the_configurations_mac_comes_first() {
         let args = Args { mac: Some("02:00:00:00:00:01".parse().unwrap()), ..Args::default() };
-        let mac = |config: &Value| Runtime::parse(config, &args).unwrap().mac.unwrap().to_string();
+        let mac = |config: &Value| parse_with(config, &args).unwrap().mac.unwrap().to_string();
         assert_eq!(mac(&json!({"deviceID": "a"})), "02:00:00:00:00:01");
         let config = json!({"deviceID": "a", "runtimeConfig": {"mac": "02:00:00:00:00:02"}});
         assert_eq!(mac(&config), "02:00:00:00:00:02");

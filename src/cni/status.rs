@@ -19,7 +19,7 @@ use crate::ovsdb::{
 /// Looks, and changes nothing.
 pub(super) fn status(call: &Call<'_>) -> Result<(), CniError> {
     let (network, nic) = Nic::parse(call.config, call.version)?;
-    let clock = Clock::whole(network.timeout);
+    let clock = Clock::whole(call.started, network.timeout);
     // OVS forwards without its database; only changes wait.
     let asked = ask(&network, &nic, clock);
     let (mut ovs, found) = asked.map_err(|error| CniError::Unavailable(error.to_string()))?;

@@ -99,6 +99,11 @@ impl Ovs {
         self.client.is_held("ovs_vswitchd")
     }
 
+    /// When all must be done.
+    pub fn end(&self) -> Instant {
+        self.clock.end()
+    }
+
     /// The time that is left for all.
     pub fn left(&self) -> Duration {
         self.clock.left()

@@ -119,15 +119,19 @@ fn trunk(fields: &Fields<'_>) -> Option<BTreeSet<u16>> {
         Some(Value::Array(_)) => return mistake(fields, "trunk", "names no VLAN; leave it out to carry all"),
         _ => return mistake(fields, "trunk", "must be a list"),
     };
+    let mut all_are = true;
     for item in items {
-        let Some((first, last)) = range(item) else {
-            let item = item.to_string();
-            let form = format!("a VLAN id from 0 to {VLAN_MAX}, or a range such as \"200-210\"");
-            return mistake(fields, "trunk", format_args!("{} is not {form}", Quoted(&item)));
-        };
-        vlans.extend(first..=last);
+        match range(item) {
+            Some((first, last)) => vlans.extend(first..=last),
+            None => {
+                let item = item.to_string();
+                let form = format!("a VLAN id from 0 to {VLAN_MAX}, or a range such as \"200-210\"");
+                fields.mistake("trunk", format_args!("{} is not {form}", Quoted(&item)));
+                all_are = false;
+            }
+        }
     }
-    Some(vlans)
+    all_are.then_some(vlans)
 }
 
 fn range(item: &Value) -> Option<(u16, u16)> {

@@ -41,6 +41,11 @@ impl Operation {
         Self(json!({ "op": "select", "table": table, "where": all(conditions), "columns": columns }))
     }
 
+    /// Reads all columns of rows.
+    pub fn select_whole(table: &str, conditions: &[Condition]) -> Self {
+        Self(json!({ "op": "select", "table": table, "where": all(conditions) }))
+    }
+
     /// Makes a row; in this transaction others may point to it by `name`.
     pub fn insert(table: &str, name: &str, row: Row) -> Self {
         Self(json!({ "op": "insert", "table": table, "uuid-name": name, "row": row.json() }))

@@ -27,6 +27,11 @@ pub fn select<T: Table>(conditions: &[Condition]) -> Operation {
     Operation::select(T::TABLE, conditions, T::COLUMNS)
 }
 
+/// The same with all columns of the schema, for those that only newer ones have.
+pub fn select_whole<T: Table>(conditions: &[Condition]) -> Operation {
+    Operation::select_whole(T::TABLE, conditions)
+}
+
 /// How many changes the switch has to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextConfig(pub i64);
@@ -147,6 +152,9 @@ pub struct Interface {
     pub ingress_policing_rate: i64,
     /// How much more for a moment, in kbit.
     pub ingress_policing_burst: i64,
+    /// The same in thousands of packets, for a second and for a moment; read by [`select_whole`] from a schema that has
+    /// the columns, else 0.
+    pub ingress_policing_kpkts: (i64, i64),
     /// `up` or `down`.
     pub link_state: Option<String>,
     /// The MAC address.
@@ -191,6 +199,10 @@ impl Table for Interface {
             mtu: row.optional("mtu")?,
             ingress_policing_rate: row.one("ingress_policing_rate")?,
             ingress_policing_burst: row.one("ingress_policing_burst")?,
+            ingress_policing_kpkts: (
+                row.if_there("ingress_policing_kpkts_rate")?.unwrap_or(0),
+                row.if_there("ingress_policing_kpkts_burst")?.unwrap_or(0),
+            ),
             link_state: row.optional("link_state")?,
             mac_in_use: row.optional("mac_in_use")?,
             status: row.texts("status")?,

@@ -3,10 +3,12 @@
 
 mod access;
 mod clear;
+mod lock;
 
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::{
@@ -16,6 +18,7 @@ use rustix::{
 };
 
 pub use access::{Access, Label, NoLabel, Owner};
+pub use lock::DeviceLock;
 
 use crate::{
     atomic_file,
@@ -52,6 +55,17 @@ pub enum SocketDirError {
         action: &'static str,
         /// What the kernel said.
         error: io::Error,
+    },
+    /// Another process works on the device.
+    #[error(
+        "{}: another call of the CNI plugin has attached or detached this device for {:.1}s: try again",
+        path.display(), .waited.as_secs_f64()
+    )]
+    Busy {
+        /// The device's own directory.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
     },
     /// It fills as fast as it is emptied.
     #[error(

@@ -2,8 +2,8 @@ use std::{
     io::{self, Read, Write},
     os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -15,8 +15,11 @@ use crate::cni::environment::Variables;
 /// The most that a program may say, in bytes.
 const OUTPUT_MAX: u64 = 1 << 20;
 
-/// Between two looks whether a program that has said everything has ended.
+/// Between two looks whether a program has ended.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// How long an ended program's output must have been silent to count as all of it.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// How a program ended.
 #[derive(Debug)]
@@ -52,22 +55,52 @@ fn talk(child: &mut Child, stdin: Vec<u8>, deadline: Instant) -> io::Result<Ende
         // A program that does not read all of it has its reasons.
         let _ = input.as_mut().map(|input| input.write_all(&stdin));
     });
-    let (done, read) = mpsc::channel();
-    thread::spawn(move || {
-        let mut stdout = Vec::new();
-        let result = output.map_or(Ok(0), |output| output.take(OUTPUT_MAX).read_to_end(&mut stdout));
-        let _ = done.send(result.map(|_| stdout));
-    });
-    let left = deadline.saturating_duration_since(Instant::now());
-    let stdout = read.recv_timeout(left).map_err(|_| late())??;
+    let (said, pieces) = mpsc::channel();
+    thread::spawn(move || output.map(|output| read(output, &said)));
+    listen(child, &pieces, deadline)
+}
+
+fn read(output: ChildStdout, said: &Sender<io::Result<Vec<u8>>>) {
+    let mut output = output.take(OUTPUT_MAX);
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Ended { success: status.success(), stdout });
+        let mut piece = vec![0; 4096];
+        let read = output.read(&mut piece).map(|length| {
+            piece.truncate(length);
+            piece
+        });
+        let is_last = !matches!(&read, Ok(piece) if !piece.is_empty());
+        if said.send(read).is_err() || is_last {
+            return;
         }
-        if Instant::now() >= deadline {
-            return Err(late());
+    }
+}
+
+/// Until the program has ended and its output too, or nothing more comes: what it has started, and left behind, may
+/// hold the output open for as long as it lives.
+fn listen(child: &mut Child, pieces: &Receiver<io::Result<Vec<u8>>>, deadline: Instant) -> io::Result<Ended> {
+    let (mut stdout, mut closed, mut heard) = (Vec::new(), false, Instant::now());
+    loop {
+        let ended = child.try_wait()?;
+        match pieces.recv_timeout(PAUSE) {
+            Ok(piece) => {
+                let piece = piece?;
+                closed |= piece.is_empty();
+                stdout.extend(piece);
+                heard = Instant::now();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                closed = true;
+                thread::sleep(PAUSE);
+            }
         }
-        thread::sleep(PAUSE);
+        match ended {
+            Some(status) if closed || heard.elapsed() > QUIET => {
+                return Ok(Ended { success: status.success(), stdout });
+            }
+            _ if Instant::now() >= deadline => return Err(late()),
+            _ => {}
+        }
     }
 }
 

@@ -51,8 +51,10 @@ pub(crate) fn made(wish: &Wish) -> Found {
             "link_state": none, "mac_in_use": none, "status": ["map", []], "statistics": ["map", []]}),
     );
     let qos = wish.to_guest.map(|limit| {
-        let row =
-            json(limit.qos(), json!({"_uuid": Atom::Uuid(uuid(3)).json(), "external_ids": ["map", []]}));
+        let row = json(
+            limit.qos(),
+            json!({"_uuid": Atom::Uuid(uuid(3)).json(), "external_ids": ids::datum(&wish.ids).json()}),
+        );
         Qos::read(&Row::parse(row).unwrap()).unwrap()
     });
     let own = json!({"_uuid": Atom::Uuid(uuid(1)).json(), "interfaces": Atom::Uuid(uuid(2)).json()});
@@ -198,7 +200,19 @@ fn tells_each_deviation() {
     );
     assert_eq!(
         with(|found| found.port.as_mut().unwrap().port.external_ids.clear()),
-        "external_ids:vhostuser-container-id is missing, should be 'c1'"
+        "external_ids:vhostuser-container-id is missing, should be 'c1'; external_ids:vhostuser-ifname is missing, should \
+         be 'net1'; external_ids:vhostuser-network is missing, should be 'blue'; external_ids:vhostuser-owner is missing, \
+         should be 'network-vhostuser-binding'"
+    );
+    assert_eq!(
+        with(|found| {
+            let network =
+                |ids: &mut ExternalIds| ids.insert("vhostuser-network".to_owned(), "red".to_owned());
+            network(&mut found.port.as_mut().unwrap().qos.as_mut().unwrap().external_ids);
+            network(&mut found.interface.as_mut().unwrap().external_ids);
+        }),
+        "interface: external_ids:vhostuser-network is 'red', should be 'blue'; QoS: external_ids:vhostuser-network is \
+         'red', should be 'blue'"
     );
     assert_eq!(
         with(|found| found.port.as_mut().unwrap().port.tag = Some(7)),
@@ -223,6 +237,10 @@ fn tells_each_deviation() {
     assert_eq!(
         with(|found| found.interface.as_mut().unwrap().ingress_policing_rate = 1),
         "ingress policing is 1 kbit/s (burst 0 kbit), should be 0 (burst 0)"
+    );
+    assert_eq!(
+        with(|found| found.interface.as_mut().unwrap().ingress_policing_kpkts = (3, 4)),
+        "ingress policing is 0 kbit/s (burst 0 kbit) and 3 kpackets/s (burst 4 kpackets), should be 0 (burst 0)"
     );
 }
 

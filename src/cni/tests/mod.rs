@@ -58,7 +58,8 @@ impl Node {
             "runtimeConfig": {"CNIDeviceInfoFile": self.path("cni/staged.json")},
         });
         config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let answer = run_with(variables.collect(), config.to_string().as_bytes(), &self.path("dp"));
+        let answer =
+            run_with(variables.collect(), config.to_string().as_bytes(), Instant::now(), &self.path("dp"));
         assert_eq!(answer.stderr, "");
         let said = if answer.stdout.is_empty() {
             Value::Null
@@ -164,6 +165,11 @@ const CREATE: &str = "wait Bridge, wait Interface, wait Port, wait Port, insert 
                       comment, mutate Open_vSwitch, select Open_vSwitch";
 const WAIT: &str = "wait Open_vSwitch, select Interface";
 const FIND: &str = "select Port, select QoS";
+/// Before the device is held, and after.
+fn twice(answer: &Value) -> Vec<Value> {
+    vec![answer.clone(), answer.clone()]
+}
+
 const REMOVE: &str = "mutate Bridge, delete Port, comment, mutate Open_vSwitch, select Open_vSwitch";
 
 fn options(node: &Node) -> Value {

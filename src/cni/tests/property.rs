@@ -59,7 +59,7 @@ fn answer(command: &str, ifname: &str, stdin: &[u8]) -> Answer {
         ("CNI_PATH", "/nonexistent"),
     ];
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    run_with(variables, stdin, Path::new("/nonexistent"))
+    run_with(variables, stdin, Instant::now(), Path::new("/nonexistent"))
 }
 
 /// Success says nothing, or what VERSION tells; a failure says an error with a code and words.

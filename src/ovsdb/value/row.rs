@@ -70,6 +70,14 @@ impl Row {
         self.optional(column)?.ok_or_else(error)
     }
 
+    /// The value of a column that older schemas do not have.
+    ///
+    /// # Errors
+    /// The column is there and has not one value, or one of another kind.
+    pub fn if_there<T: FromAtom>(&self, column: &str) -> Result<Option<T>, ValueError> {
+        self.0.contains_key(column).then(|| self.one(column)).transpose()
+    }
+
     /// The texts by texts that a column such as `external_ids` has.
     ///
     /// # Errors
@@ -115,6 +123,9 @@ mod tests {
         assert_eq!(row.all("trunks"), Ok(vec![1_i64, 2]));
         assert_eq!(row.texts("ids").unwrap()["a"], "b");
         assert_eq!(row.numbers("statistics").unwrap()["rx"], 1);
+        assert_eq!(row.if_there("ofport"), Ok(Some(7_i64)));
+        assert_eq!(row.if_there::<i64>("newer"), Ok(None));
+        assert!(row.if_there::<i64>("name").is_err());
     }
 
     #[test]
