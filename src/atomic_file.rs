@@ -8,13 +8,24 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{random, socketdir::Owner};
+use sha2::{Digest, Sha256};
+
+use crate::socketdir::Owner;
 
 /// Temporary files begin with this; one that a killed process has left may be removed by whoever owns the directory.
 pub(crate) const TEMPORARY: &str = ".vhostuser-";
 
+/// The temporary name for a file. Always the same and always short: what a killed process has left is replaced by the
+/// next one that writes the same file, or removed with it.
+pub(crate) fn temporary(name: &str) -> String {
+    let digest = Sha256::digest(name.as_bytes());
+    let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{TEMPORARY}{hex}")
+}
+
 /// Puts `bytes` into the file `name` of an open directory, by way of a temporary name: nobody reads half a file, and
-/// what stood there, be it a link, is replaced and not followed. `name` must be a plain file name.
+/// what stood there, be it a link, is replaced and not followed. `name` must be a plain file name that nobody else
+/// writes at the same time.
 pub(crate) fn write(
     dir: impl AsFd,
     name: &str,
@@ -40,13 +51,13 @@ fn write_then(
     then: impl FnOnce(&File) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (temporary, fd) = loop {
-        let temporary = format!("{TEMPORARY}{}", random::hex8()?);
-        match openat(dir, &temporary, flags, mode) {
-            Ok(fd) => break (temporary, fd),
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
+    let temporary = temporary(name);
+    let fd = match openat(dir, &temporary, flags, mode) {
+        Err(Errno::EXIST) => {
+            unlinkat(dir, &temporary, AtFlags::empty())?;
+            openat(dir, &temporary, flags, mode)?
         }
+        result => result?,
     };
     let mut file = File::from(fd);
     let written = fill(&mut file, bytes, mode, owner).and_then(|()| then(&file));
@@ -84,6 +95,18 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join(temporary("file"));
+        assert_eq!(left.file_name().unwrap(), ".vhostuser-3b9c358f");
+        fs::write(&left, "half").unwrap();
+        let fd = File::open(dir.path()).unwrap();
+        write(&fd, "file", b"new", Mode::from_raw_mode(0o644), None).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "new");
+        assert!(!left.exists());
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub(super) fn check(call: &Call<'_>, target: &Target) -> Result<(), CniError> {
     let found = Found::read(&mut ovs, &asked.nic.bridge, &name, &target.attachment)?;
 
     let mut all = asked.interface().deviations(call.version, &call.config["prevResult"]);
-    let mode = files(call, &asked, &mut all)?;
+    let mut of_files = Vec::new();
+    let mode = files(call, &asked, &mut of_files)?;
     // Where nothing else tells it, the port itself does, and cannot be wrong in that.
     let mode = mode.or(asked.nic.mode).unwrap_or_else(|| found.mode());
     all.extend(asked.port(mode).deviations(&found));
@@ -37,6 +38,7 @@ pub(super) fn check(call: &Call<'_>, target: &Target) -> Result<(), CniError> {
         all.extend(trouble(&name, found.interface.as_ref(), ovs.in_datapath(&name)));
         all.extend(addresses(&asked, &found, &call.config["prevResult"]));
     }
+    all.extend(of_files);
     if !all.is_empty() {
         return Err(CniError::Deviations(all.join("; ")));
     }

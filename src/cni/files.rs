@@ -54,8 +54,12 @@ pub(super) fn remove(path: &Path) -> Result<(), CniError> {
     }
 }
 
-/// Removes device-info of ours, if it is there. A configuration could name any other file of the node.
+/// Removes device-info of ours, if it is there, and what a killed ADD has left of it. A configuration could name any other
+/// file of the node.
 pub(super) fn remove_device_info(path: &Path) -> Result<(), CniError> {
+    if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+        remove(&path.with_file_name(atomic_file::temporary(name)))?;
+    }
     let ours = |bytes: Vec<u8>| {
         serde_json::from_slice::<Value>(&bytes).is_ok_and(|info| DeviceInfo::of(&info).is_ok())
     };

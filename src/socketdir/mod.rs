@@ -147,6 +147,12 @@ impl SocketDir {
         }
     }
 
+    /// Removes what [`write_file`](Self::write_file) has made of this name, be it whole or not.
+    pub fn remove_file(&self, name: &str) -> Result<(), SocketDirError> {
+        self.remove(&atomic_file::temporary(name))?;
+        self.remove(name).map(drop)
+    }
+
     /// Puts a file into it, whole or not at all. `name` must be a plain file name, `mode` the permission bits.
     pub fn write_file(
         &self,

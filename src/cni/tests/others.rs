@@ -116,13 +116,12 @@ fn check_goes_on_without_device_info_and_directory() {
     let msg = outcome.answer["msg"].as_str().unwrap().replace(node.dir.path().to_str().unwrap(), "");
     assert_eq!(
         msg,
-        "the attachment is not as it was made: prevResult has no interface \"net1\"; device ovs-0: /dp: no file \
-         *-ovs-0-device.json describes the device: check that vhostuser-device-plugin runs on this node, and give the NAD \
-         the capability CNIDeviceInfoFile; device ovs-0: /root/ovs-0/pod: does not exist: socketRoot must be the device \
-         plugin's sockets.hostRoot, and the device plugin must have given the device to the pod; \
-         external_ids:vhostuser-container-id is 'c2', should be 'c1'; VLANs are all (tag none, trunks []), should be \
-         access (tag 7, trunks []); prevResult has \
-         the address 192.0.2.7/24, which IPAM did not give"
+        "the attachment is not as it was made: prevResult has no interface \"net1\"; external_ids:vhostuser-container-id \
+         is 'c2', should be 'c1'; VLANs are all (tag none, trunks []), should be access (tag 7, trunks []); prevResult has \
+         the address 192.0.2.7/24, which IPAM did not give; device ovs-0: /dp: no file *-ovs-0-device.json describes the \
+         device: check that vhostuser-device-plugin runs on this node, and give the NAD the capability CNIDeviceInfoFile; \
+         device ovs-0: /root/ovs-0/pod: does not exist: socketRoot must be the device plugin's sockets.hostRoot, and the \
+         device plugin must have given the device to the pod"
     );
 }
 

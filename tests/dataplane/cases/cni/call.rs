@@ -181,7 +181,11 @@ impl Answer {
         serde_json::from_str(&self.stdout).with_context(|| self.shown())
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
+    pub(super) fn shown(&self) -> String {
         format!("{}: {}, said {:?} and {:?}", self.call, self.status, self.stdout, self.stderr)
     }
 }

@@ -1,12 +1,17 @@
 //! Many at once: a node that starts all its pods, and pods that all want the same.
 
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::call::{Answer, Call};
 use super::lab::{Lab, at_once, column, device, ours, plain_result, port, socket};
+use super::pool::Pool;
+use crate::agent::{CLIENT1, Grants, SOCKET_ROOT};
 use crate::node::{Stage, ms, note};
 
 const MANY: usize = 100;
@@ -65,6 +70,36 @@ pub(crate) fn cni_one_of_many_rivals_gets_the_device(_: &mut Stage<'_>) -> Resul
     lab.untouched()
 }
 
+/// Where the switch listens and addresses are given, there is more to take back: one wins, with one address, and keeps
+/// both its socket and its address while the others are told and undone.
+pub(crate) fn cni_one_of_many_rivals_gets_socket_and_address(stage: &mut Stage<'_>) -> Result<()> {
+    let (lab, pool) = (Lab::new(0)?, Pool::new()?);
+    let grants = Grants::admit(&stage.node.agent, "cni", &[(CLIENT1.to_owned(), 1)])?;
+    let id = grants.allocations[0].ids.first().context("a device")?.clone();
+    let placed = Path::new(SOCKET_ROOT).join(&id).join("pod/vhost.sock");
+    let call = |rival: usize| {
+        let call = pool.call(&container(rival), &id).with("timeout", 100);
+        call.with("mode", "client").with("socketRoot", SOCKET_ROOT).with("applicationFile", true)
+    };
+    let calls: Vec<_> = (0..RIVALS).map(call).collect();
+    let answers = at_once(&calls, "ADD")?;
+    let won: Vec<_> = (0..RIVALS).filter(|rival| answers[*rival].result().is_ok()).collect();
+    ensure!(won.len() == 1, "{} of {RIVALS} have it", won.len());
+    ensure!(pool.given()? == [container(won[0])], "addresses are given to {:?}", pool.given()?);
+    let result = answers[won[0]].result()?;
+    let losers: Vec<_> = (0..RIVALS).filter(|rival| *rival != won[0]).map(call).collect();
+    for answer in at_once(&losers, "DEL")? {
+        answer.done()?;
+    }
+    ensure!(fs::symlink_metadata(&placed)?.file_type().is_socket(), "the winner has lost its socket");
+    ensure!(pool.given()? == [container(won[0])], "the winner has lost its address");
+    call(won[0]).check(&result)?.done()?;
+    call(won[0]).del()?.done()?;
+    ensure!(pool.given()?.is_empty(), "addresses are left with {:?}", pool.given()?);
+    ensure!(fs::symlink_metadata(&placed).is_err(), "DEL leaves the socket");
+    lab.untouched()
+}
+
 /// The same attachment, as a runtime does that has lost its patience: all succeed, and there is one port.
 pub(crate) fn cni_the_same_add_many_times_at_once(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(1)?;
@@ -89,7 +124,8 @@ fn container(number: usize) -> String {
     format!("c{number}")
 }
 
-/// A runtime that gives up and begins anew while its earlier calls still run: each may fail, and nothing may be left.
+/// A runtime that gives up and begins anew while its earlier calls still run: none comes between another's steps, so each
+/// succeeds, and nothing is left.
 pub(crate) fn cni_adds_dels_and_gcs_at_once(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(STORM)?;
     let calls: Vec<_> = (0..STORM).map(|number| call(number).with("toGuestKbit", 10_000)).collect();
@@ -103,9 +139,7 @@ pub(crate) fn cni_adds_dels_and_gcs_at_once(_: &mut Stage<'_>) -> Result<()> {
             dels.join().map_err(gone)??.iter().try_for_each(Answer::done)?;
             anyhow::Ok(adds)
         })?;
-        for answer in answers.iter().filter(|answer| answer.result().is_err()) {
-            answer.refused(104, "port vhu… has vanished from OVSDB: somebody else removed it")?;
-        }
+        answers.iter().try_for_each(|answer| answer.result().map(drop))?;
         for (number, answer) in at_once(&calls, "ADD")?.iter().enumerate() {
             let (is, should) = (answer.result()?, plain_result(&container(number), &device(number)));
             ensure!(is == should, "ADD answered {is}, should be {should}");

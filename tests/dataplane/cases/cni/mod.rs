@@ -3,6 +3,7 @@
 //! ```text
 //! call      one call of the binary, and what it answered
 //! lab       devices, the switch's tables, and clearing up
+//! pool      an IPAM plugin, and whom it has given an address
 //! proxy     between the plugin and ovsdb-server: counts, kills, swallows
 //! ```
 //!
@@ -17,10 +18,12 @@ pub(super) mod ipam;
 mod lab;
 pub(super) mod measure;
 pub(super) mod outage;
+mod pool;
 mod proxy;
 pub(super) mod removal;
 pub(super) mod settings;
 pub(super) mod states;
+pub(super) mod steps;
 pub(super) mod taken;
 pub(super) mod transactions;
 pub(super) mod versions;

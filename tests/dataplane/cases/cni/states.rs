@@ -4,18 +4,22 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{BINARY, Call};
 use super::lab::{
-    Lab, column, device, info_file, ours, plain_result, plugins_file, port, same, socket, tables, vsctl,
+    Lab, column, device, device_dir, info_file, ours, plain_result, plugins_file, port, same, socket, tables,
+    vsctl,
 };
 use crate::node::Stage;
 
 pub(crate) fn cni_commands_on_nothing(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(1)?;
     let (call, port) = (Call::new("c1", &device(0)), port(&device(0))?);
-    let missing = format!("the attachment is not as it was made: port {port} is missing");
+    let missing = format!(
+        "the attachment is not as it was made: port {port} is missing; device-info is not in …/c1.json, where Multus \
+                           looks for it"
+    );
     call.check(&plain_result("c1", &device(0)))?.refused(105, &missing)?;
     call.del()?.done()?;
     call.gc(&[])?.done()?;
@@ -96,6 +100,19 @@ pub(crate) fn cni_check_finds_each_deviation(_: &mut Stage<'_>) -> Result<()> {
             "ingress_policing_rate=20000",
             "ingress policing is 1 kbit/s (burst 8000 kbit), should be 20000 (burst 8000)",
         ),
+        (
+            "Interface",
+            "ingress_policing_kpkts_rate=5",
+            "ingress_policing_kpkts_rate=0",
+            "ingress policing is 20000 kbit/s (burst 8000 kbit) and 5 kpackets/s (burst 0 kpackets), should be 20000 (burst \
+             8000)",
+        ),
+        (
+            "Interface",
+            "external_ids:vhostuser-device=lab-9",
+            "external_ids:vhostuser-device=lab-0",
+            "interface: external_ids:vhostuser-device is 'lab-9', should be 'lab-0'",
+        ),
         ("Interface", "options:vhost-server-path=/nowhere", &path, &wrong_path),
         (
             "Port",
@@ -121,6 +138,15 @@ pub(crate) fn cni_check_finds_each_deviation(_: &mut Stage<'_>) -> Result<()> {
     vsctl(&["set", "Port", &port, &format!("qos={qos}")])?;
     call.check(&result)?.done()?;
 
+    vsctl(&["remove", "QoS", &qos, "external_ids", "vhostuser-owner"])?;
+    let unmarked = "the attachment is not as it was made: QoS: external_ids:vhostuser-owner is missing, should be \
+                    'network-vhostuser-binding'";
+    call.check(&result)?.refused(105, unmarked)?;
+    vsctl(&["set", "QoS", &qos, "external_ids:vhostuser-owner=network-vhostuser-binding"])?;
+    call.check(&result)?.done()?;
+
+    files_that_are_gone(&call, &result, &port)?;
+
     let other = json!({ "interfaces": [{ "name": "net1", "sandbox": "/else", "mtu": 1600, "socketPath": socket(&device(0)) }] });
     let said = "the attachment is not as it was made: prevResult's interface has sandbox \"/else\", should be \
                 \"/var/run/netns/c1\"";
@@ -131,6 +157,34 @@ pub(crate) fn cni_check_finds_each_deviation(_: &mut Stage<'_>) -> Result<()> {
     // The limit has lost its port, and is found all the same.
     call.del()?.done()?;
     lab.untouched()
+}
+
+/// What is missing on the file system hides nothing that is wrong in the switch.
+fn files_that_are_gone(call: &Call, result: &Value, port: &str) -> Result<()> {
+    let refused = |call: &Call, what: &str| {
+        call.check(result)?.refused(105, &format!("the attachment is not as it was made: {what}"))
+    };
+    fs::remove_file(info_file("c1"))?;
+    let file = info_file("c1").display().to_string();
+    let incomplete = format!("device-info is not in {file}, where Multus looks for it");
+    refused(call, &incomplete)?;
+    vsctl(&["set", "Port", port, "tag=7"])?;
+    let vlans = "VLANs are access (tag 7, trunks []), should be access (tag 100, trunks [])";
+    refused(call, &format!("{vlans}; {incomplete}"))?;
+    let (dir, away) = (device_dir(&device(0)), device_dir(&device(0)).with_extension("away"));
+    fs::rename(&dir, &away)?;
+    let no_dir = format!("device lab-0: {}: does not exist: socketRoot must be …", dir.display());
+    refused(call, &format!("{vlans}; {no_dir}; {incomplete}"))?;
+    let written = fs::read(plugins_file(&device(0)))?;
+    fs::remove_file(plugins_file(&device(0)))?;
+    let no_info = "device lab-0: …: no file *-lab-0-device.json describes the device: …";
+    refused(call, &format!("{vlans}; {no_info}; {no_dir}"))?;
+    fs::write(plugins_file(&device(0)), written)?;
+    fs::rename(&away, &dir)?;
+    vsctl(&["set", "Port", port, "tag=100"])?;
+    // A repeated ADD puts device-info right.
+    call.add()?.result()?;
+    call.check(result)?.done()
 }
 
 /// A port of ours with an option that ADD would not have given it: refused, and taken away by either command.
