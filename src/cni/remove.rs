@@ -123,7 +123,7 @@ fn device(ids: &ExternalIds) -> Option<DeviceId> {
 fn tidy(root: &HostDir, ids: &ExternalIds) -> Result<(), SocketDirError> {
     let (Some(holder), Some(device)) = (Holder::of(ids), device(ids)) else { return Ok(()) };
     let Some(dir) = SocketDir::open(root, &device)? else { return Ok(()) };
-    dir.remove_file(APPLICATION_FILE)?;
+    dir.remove_written(APPLICATION_FILE)?;
     if holder.mode() == Some(SocketMode::Client) {
         dir.remove(SOCKET_FILE)?;
     }

@@ -148,7 +148,7 @@ impl SocketDir {
     }
 
     /// Removes what [`write_file`](Self::write_file) has made of this name, be it whole or not.
-    pub fn remove_file(&self, name: &str) -> Result<(), SocketDirError> {
+    pub fn remove_written(&self, name: &str) -> Result<(), SocketDirError> {
         self.remove(&atomic_file::temporary(name))?;
         self.remove(name).map(drop)
     }
