@@ -18,7 +18,6 @@ use super::{
     device,
     environment::Target,
     error::{CniError, Failure},
-    files,
     found::{Found, Ours},
     ids,
     ipam::{Addresses, Ipam},
@@ -48,7 +47,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 struct Done {
     ipam: bool,
     port: bool,
-    info_file: bool,
 }
 
 struct Adding<'c> {
@@ -101,7 +99,7 @@ impl Adding<'_> {
         if nic.application_file && (done.port || !self.dir.has(APPLICATION_FILE)?) {
             self.write_application_file()?;
         }
-        done.info_file = device::complete(&self.info, runtime.info_file.as_deref())?;
+        device::complete(&self.info, runtime.info_file.as_deref())?;
         Ok(addresses)
     }
 
@@ -187,16 +185,13 @@ impl Adding<'_> {
         Ok(self.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
     }
 
-    /// In the opposite order. What cannot be undone is told beside the error; the runtime's DEL does it again.
+    /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the runtime's DEL does it again.
     fn undo(&self, done: &Done, undo: Undo) -> Vec<String> {
         let clock = undo.begin();
         let mut notes = Vec::new();
         let mut note = |what: &str, result: Result<(), CniError>| {
             notes.extend(result.err().map(|error| format!("while undoing: {what}: {error}")));
         };
-        if let (true, Some(file)) = (done.info_file, &self.asked.runtime.info_file) {
-            note("device-info", files::remove(file));
-        }
         if done.port {
             note("port", self.unplug(clock));
         }

@@ -52,15 +52,14 @@ pub fn is_complete(info: &DeviceInfo, info_file: Option<&Path>) -> Result<bool, 
     Ok(said.is_some_and(|said| said == info.json()))
 }
 
-/// Writes device-info where Multus looks for it, unless it says the same already; whether the file is new.
-pub fn complete(info: &DeviceInfo, info_file: Option<&Path>) -> Result<bool, CniError> {
-    let Some(path) = info_file else { return Ok(false) };
-    if is_complete(info, info_file)? {
-        return Ok(false);
+/// Writes device-info where Multus looks for it, unless it says the same already.
+pub fn complete(info: &DeviceInfo, info_file: Option<&Path>) -> Result<(), CniError> {
+    match info_file {
+        Some(path) if !is_complete(info, info_file)? => {
+            files::write(path, info.json().to_string().as_bytes())
+        }
+        _ => Ok(()),
     }
-    let is_new = files::read(path)?.is_none();
-    files::write(path, info.json().to_string().as_bytes())?;
-    Ok(is_new)
 }
 
 /// The copy that Multus has staged, or else the device plugin's own file.

@@ -1,6 +1,6 @@
 //! The marks on everything that this plugin makes in OVSDB. They are its only state: who owns a port, and for whom.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::{
     environment::{Args, Attachment},
@@ -21,6 +21,7 @@ const MODE: &str = "vhostuser-mode";
 pub const IPAM: &str = "vhostuser-ipam";
 const POD_UID: &str = "pod-uid";
 const MAC: &str = "attached-mac";
+const DEVICE_INFO: &str = "vhostuser-device-info";
 
 /// All marks of an attachment.
 pub fn marks(
@@ -39,7 +40,9 @@ pub fn marks(
         (MODE, mode.as_str()),
     ];
     let mac = runtime.mac.map(|mac| mac.to_string());
+    let info_file = runtime.info_file.as_ref().map(|file| file.display().to_string());
     let known = [
+        (DEVICE_INFO, &info_file),
         (POD_NAMESPACE, &args.pod_namespace),
         (POD_NAME, &args.pod_name),
         (POD_UID, &args.pod_uid),
@@ -107,6 +110,11 @@ impl<'i> Holder<'i> {
         self.ids.get(DEVICE).map(String::as_str)
     }
 
+    /// Where device-info was left for the runtime.
+    pub fn info_file(&self) -> Option<&'i Path> {
+        self.ids.get(DEVICE_INFO).map(Path::new)
+    }
+
     /// The socket's mode.
     pub fn mode(&self) -> Option<SocketMode> {
         self.ids.get(MODE)?.parse().ok()
@@ -123,8 +131,8 @@ impl fmt::Display for Holder<'_> {
 
 /// What each mark says that is not as it should be; marks of others may stand beside ours.
 pub fn deviations(should: &ExternalIds, is: &ExternalIds) -> Vec<String> {
-    // Which runtime passes the pod's uid may change with its release.
-    let told = |key: &str| key != POD_UID || is.contains_key(key);
+    // What the runtime passes may change with its release.
+    let told = |key: &str| ![POD_UID, DEVICE_INFO].contains(&key) || is.contains_key(key);
     let wrong = should.iter().filter(|(key, value)| is.get(*key) != Some(value) && told(key));
     let said = wrong.map(|(key, should)| {
         let is = is.get(key).map_or("missing".to_owned(), |is| Quoted(is).to_string());
@@ -141,7 +149,7 @@ mod tests {
         let attachment = Attachment { container: "c1".to_owned(), ifname: "net1".to_owned() };
         let runtime = Runtime {
             device: "ovs-0".parse().unwrap(),
-            info_file: None,
+            info_file: Some("/devinfo/c1.json".into()),
             mac: Some("02:00:00:00:00:01".parse().unwrap()),
         };
         let args =
@@ -161,6 +169,7 @@ mod tests {
                 "pod-namespace=ns",
                 "vhostuser-container-id=c1",
                 "vhostuser-device=ovs-0",
+                "vhostuser-device-info=/devinfo/c1.json",
                 "vhostuser-ifname=net1",
                 "vhostuser-mode=server",
                 "vhostuser-network=blue",
@@ -175,6 +184,7 @@ mod tests {
         let holder = Holder::of(&ids).unwrap();
         assert_eq!(holder.to_string(), "interface 'net1' of container 'c1' (pod 'ns/vm', network 'blue')");
         assert_eq!((holder.device(), holder.mode()), (Some("ovs-0"), Some(SocketMode::Server)));
+        assert_eq!(holder.info_file(), Some(Path::new("/devinfo/c1.json")));
         assert_eq!(Holder::of(&ExternalIds::new()), None);
         let foreign = BTreeMap::from([(OWNER.to_owned(), "me".to_owned())]);
         assert_eq!(Holder::of(&foreign), None);

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     add::APPLICATION_FILE,
     error::CniError,
+    files,
     found::Ours,
     ids::{ExternalIds, Holder},
     port::next_config,
@@ -17,7 +18,7 @@ use crate::{
         rows::NextConfig,
         value::{Datum, Uuid},
     },
-    socketdir::{DeviceLock, SocketDir, SocketDirError},
+    socketdir::{DeviceLock, SocketDir},
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
 };
 
@@ -119,9 +120,13 @@ fn device(ids: &ExternalIds) -> Option<DeviceId> {
     Holder::of(ids)?.device()?.parse().ok()
 }
 
-/// Removes what ADD, and the device plugin's daemon for it, have put into the device's directory.
-fn tidy(root: &HostDir, ids: &ExternalIds) -> Result<(), SocketDirError> {
-    let (Some(holder), Some(device)) = (Holder::of(ids), device(ids)) else { return Ok(()) };
+/// Removes device-info, and what ADD, and the device plugin's daemon for it, have put into the device's directory.
+fn tidy(root: &HostDir, ids: &ExternalIds) -> Result<(), CniError> {
+    let Some(holder) = Holder::of(ids) else { return Ok(()) };
+    if let Some(file) = holder.info_file() {
+        files::remove_device_info(file)?;
+    }
+    let Some(device) = device(ids) else { return Ok(()) };
     let Some(dir) = SocketDir::open(root, &device)? else { return Ok(()) };
     dir.remove_written(APPLICATION_FILE)?;
     if holder.mode() == Some(SocketMode::Client) {

@@ -81,6 +81,8 @@ impl<'l> Target<'l> {
         self.lab.untouched().with_context(|| after.to_owned())?;
         ensure!(self.pool.given()?.is_empty(), "{after}: addresses are left with {:?}", self.pool.given()?);
         // The daemon may be about to move a socket into it.
+        let info = names(&Path::new(INFO).join("deep"));
+        ensure!(info.is_empty(), "{after}: {info:?} is left of device-info");
         until(&format!("{after}: the device's directory to be empty"), seconds(5), || {
             names(&self.dir).is_empty()
         })
@@ -101,8 +103,6 @@ impl<'l> Target<'l> {
             kill_at(step, &self.call, "ADD")?;
             self.call.del()?.done()?;
             self.is_gone(&format!("DEL after {step:?}"))?;
-            let names = names(&Path::new(INFO).join("deep"));
-            ensure!(names.is_empty(), "DEL after {step:?} leaves {names:?}");
         }
         kill_at(steps.last().context("a step")?, &self.call, "ADD")?;
         ensure!(self.call.add()?.result()? == result, "a repeated ADD answers something else");
