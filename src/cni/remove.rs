@@ -1,6 +1,9 @@
 //! Taking ports away: what DEL, GC and a failed ADD have in common.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use super::{
     add::APPLICATION_FILE,
@@ -18,7 +21,7 @@ use crate::{
         rows::NextConfig,
         value::{Datum, Uuid},
     },
-    socketdir::{DeviceLock, SocketDir},
+    socketdir::{DeviceLock, SocketDir, SocketDirError},
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
 };
 
@@ -28,6 +31,9 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// OVSDB's word for a row that others refer to.
 const STILL_USED: &str = "referential integrity violation";
+
+/// How many devices are held at once: each is an open file.
+const AT_ONCE: usize = 64;
 
 /// Removes what carries these marks and is `unwanted`, while nobody else works on its devices.
 ///
@@ -40,15 +46,33 @@ pub(super) fn remove_held(
     unwanted: impl Fn(&ExternalIds) -> bool,
 ) -> Result<Vec<String>, CniError> {
     let seen = Ours::read(ovs, marks)?.only(&unwanted);
-    if seen.is_empty() {
-        return Ok(Vec::new());
-    }
-    let devices = seen.ids().map(device).collect::<BTreeSet<_>>();
     // In the set's order, so that no two calls wait for each other.
-    let held = devices.iter().flatten().map(|device| DeviceLock::take(root, device, ovs.end()));
-    let _held = held.collect::<Result<Vec<_>, _>>()?;
-    let ours = Ours::read(ovs, marks)?.only(|ids| unwanted(ids) && devices.contains(&device(ids)));
-    remove(ovs, root, &ours)
+    let devices: Vec<_> = seen.ids().map(device).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut notes = Vec::new();
+    for devices in devices.chunks(AT_ONCE) {
+        let _held = hold(root, devices.iter().flatten(), ovs.end())?;
+        let ours = Ours::read(ovs, marks)?.only(|ids| unwanted(ids) && devices.contains(&device(ids)));
+        notes.extend(remove(ovs, root, &ours)?);
+    }
+    Ok(notes)
+}
+
+/// What cannot be held for another reason than that somebody else has it is not held: its port must go all the same, and
+/// tidying tells what is wrong.
+fn hold<'d>(
+    root: &HostDir,
+    devices: impl Iterator<Item = &'d DeviceId>,
+    deadline: Instant,
+) -> Result<Vec<DeviceLock>, CniError> {
+    let mut held = Vec::new();
+    for device in devices {
+        match DeviceLock::take(root, device, deadline) {
+            Ok(lock) => held.extend(lock),
+            Err(busy @ SocketDirError::Busy { .. }) => return Err(busy.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(held)
 }
 
 /// Removes it all in one transaction; what else could not be tidied is told.

@@ -43,6 +43,18 @@ pub(crate) fn cni_a_hundred_at_once_lose_nothing(_: &mut Stage<'_>) -> Result<()
         answer.done()?;
     }
     note(&format!("{MANY} DELs: {} ms in all", ms(started.elapsed())));
+    lab.untouched()?;
+
+    // More than are held at once.
+    for answer in at_once(&calls, "ADD")? {
+        answer.result()?;
+    }
+    let kept = container(MANY / 2);
+    let started = Instant::now();
+    calls[0].gc(&[&kept])?.done()?;
+    note(&format!("GC of {} ports: {} ms", MANY - 1, ms(started.elapsed())));
+    ensure!(ours("br1")? == [port(&device(MANY / 2))?], "GC leaves {:?}", ours("br1")?);
+    calls[MANY / 2].del()?.done()?;
     lab.untouched()
 }
 
