@@ -32,11 +32,11 @@ fn main() -> ExitCode {
 /// Standard input to its end. Whoever keeps it open does not keep this process.
 fn input() -> io::Result<Vec<u8>> {
     let (done, read) = mpsc::channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut stdin = Vec::new();
         let result = io::stdin().lock().take(INPUT_MAX).read_to_end(&mut stdin);
         let _ = done.send(result.map(|_| stdin));
-    });
+    })?;
     read.recv_timeout(INPUT_TIME).unwrap_or_else(|_| {
         let seconds = INPUT_TIME.as_secs();
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("did not end within {seconds}s")))

@@ -20,7 +20,7 @@ use super::{
     error::{CniError, Failure},
     found::{Found, Ours},
     ids,
-    ipam::{Addresses, Ipam},
+    ipam::{Addresses, Ipam, given},
     port::Wish,
     remove::remove,
     switch::Ovs,
@@ -113,7 +113,7 @@ impl Adding<'_> {
                 Decision::Keep => {
                     // By whoever holds another lock (another `socketRoot`); what IPAM has given is that one's.
                     done.ipam = false;
-                    return Ok(kept(&found));
+                    return kept(&self.asked, &found);
                 }
                 Decision::Create { with_bridge } => {
                     if !done.ipam {
@@ -188,30 +188,36 @@ impl Adding<'_> {
     /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the runtime's DEL does it again.
     fn undo(&self, done: &Done, undo: Undo) -> Vec<String> {
         let clock = undo.begin();
+        let failed = |what: &str, error: &CniError| format!("while undoing: {what}: {error}");
         let mut notes = Vec::new();
-        let mut note = |what: &str, result: Result<(), CniError>| {
-            notes.extend(result.err().map(|error| format!("while undoing: {what}: {error}")));
-        };
         if done.port {
-            note("port", self.unplug(clock));
+            match self.unplug(clock) {
+                Ok(more) => notes.extend(more),
+                // An address is free only when nothing sends from it any more: DEL or GC sees to both.
+                Err(error) => return vec![failed("port", &error)],
+            }
         }
         if let (true, Some(ipam)) = (done.ipam, &self.ipam) {
-            note("addresses", ipam.pass_on("DEL", &clock));
+            notes.extend(ipam.pass_on("DEL", &clock).err().map(|error| failed("addresses", &error)));
         }
         notes
     }
 
-    fn unplug(&self, clock: Clock) -> Result<(), CniError> {
+    fn unplug(&self, clock: Clock) -> Result<Vec<String>, CniError> {
         let Asked { network, target, .. } = &self.asked;
         let mut ovs = Ovs::connect(network, clock)?;
         let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
-        remove(&mut ovs, &network.root, &ours).map(drop)
+        remove(&mut ovs, &network.root, &ours)
     }
 }
 
-/// A repeated ADD answers as the first one did.
-fn kept(found: &Found) -> (i64, Option<Addresses>) {
+/// A repeated ADD answers as the first one did, or says why it cannot.
+fn kept(asked: &Asked<'_>, found: &Found) -> Result<(i64, Option<Addresses>), CniError> {
     let config = found.switch.as_ref().map_or(0, |switch| switch.next_cfg);
-    let noted = found.port.as_ref().and_then(|port| ids::ipam(&port.port.external_ids));
-    (config, noted.and_then(|noted| Addresses::parse(noted.as_bytes()).ok()))
+    let given = found.port.as_ref().map_or(Ok(None), |port| given(&asked.network, &port.port));
+    let attachment = &asked.target.attachment;
+    let given = given.map_err(|problem| {
+        format!("{attachment} is attached already, and otherwise: {problem}; DEL it first")
+    });
+    Ok((config, given.map_err(CniError::Taken)?))
 }

@@ -37,7 +37,7 @@ impl<'c> Asked<'c> {
         more: impl FnOnce(&Mistakes),
     ) -> Result<Self, CniError> {
         let mistakes = Mistakes::default();
-        let told = config::read(call.config, call.version, &mistakes);
+        let told = config::read(call.config, &mistakes);
         let runtime = Runtime::read(call.config, &target.args, &mistakes);
         more(&mistakes);
         let runtime = match runtime {

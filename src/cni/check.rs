@@ -12,11 +12,10 @@ use super::{
     environment::Target,
     error::CniError,
     found::Found,
-    ids,
-    ipam::{Addresses, Ipam},
+    ipam::{Ipam, given},
     switch::{Ovs, trouble},
 };
-use crate::{fields::Mistakes, vhostuser::SocketMode};
+use crate::{fields::Mistakes, ovsdb::rows::Port, vhostuser::SocketMode};
 
 /// Looks at everything, and changes nothing.
 pub(super) fn check(call: &Call<'_>, target: &Target) -> Result<(), CniError> {
@@ -34,9 +33,9 @@ pub(super) fn check(call: &Call<'_>, target: &Target) -> Result<(), CniError> {
     let mode = mode.or(asked.nic.mode).unwrap_or_else(|| found.mode());
     all.extend(asked.port(mode).deviations(&found));
     all.extend(check_switch(&asked.nic.bridge, false, &found).err().map(|error| error.to_string()));
-    if found.port.is_some() {
+    if let Some(port) = &found.port {
         all.extend(trouble(&name, found.interface.as_ref(), ovs.in_datapath(&name)));
-        all.extend(addresses(&asked, &found, &call.config["prevResult"]));
+        all.extend(addresses(&asked, &port.port, &call.config["prevResult"]));
     }
     all.extend(of_files);
     if !all.is_empty() {
@@ -54,12 +53,15 @@ fn needs_result(config: &Value, mistakes: &Mistakes) {
 /// What is wrong on the node's file systems. Gives the device's mode, if that is certain.
 fn files(call: &Call<'_>, asked: &Asked<'_>, all: &mut Vec<String>) -> Result<Option<SocketMode>, CniError> {
     let Asked { network, nic, runtime, socket, .. } = asked;
-    let info = or_deviation(device::info(call.plugin_dir, runtime, nic.mode), all)?;
+    let info = or_deviation(device::original(call.plugin_dir, runtime, nic.mode), all)?;
     let dir = or_deviation(device::directory(&network.root, &runtime.device, nic.group), all)?;
     if let (Some(info), Some(file)) = (&info, &runtime.info_file)
         && !device::is_complete(info, Some(file))?
     {
-        all.push(format!("device-info is not in {}, where Multus looks for it", file.display()));
+        let (file, id) = (file.display(), &runtime.device);
+        all.push(format!(
+            "{file}, where Multus looks for device-info, is missing or not that of device {id}"
+        ));
     }
     let mode = info.map(|info| info.mode);
     if let Some(dir) = dir {
@@ -85,14 +87,10 @@ fn or_deviation<T>(result: Result<T, CniError>, all: &mut Vec<String>) -> Result
     }
 }
 
-/// Where the runtime's result and what IPAM gave, as ADD noted it on the port, are not the same.
-fn addresses(asked: &Asked<'_>, found: &Found, result: &Value) -> Vec<String> {
-    let noted = found.port.as_ref().and_then(|port| ids::ipam(&port.port.external_ids));
-    let given = noted.map(|noted| Addresses::parse(noted.as_bytes()));
-    match (&asked.network.ipam, given) {
-        (_, Some(Ok(given))) => given.deviations(&asked.target.attachment.ifname, result),
-        (None, None) => Addresses::default().deviations(&asked.target.attachment.ifname, result),
-        (Some(_), None) => vec![format!("external_ids:{} is missing: it tells what IPAM gave", ids::IPAM)],
-        (_, Some(Err(problem))) => vec![format!("external_ids:{}: {problem}", ids::IPAM)],
+/// Where the runtime's result and what IPAM gave are not the same.
+fn addresses(asked: &Asked<'_>, port: &Port, result: &Value) -> Vec<String> {
+    match given(&asked.network, port) {
+        Ok(given) => given.unwrap_or_default().deviations(&asked.target.attachment.ifname, result),
+        Err(deviation) => vec![deviation],
     }
 }

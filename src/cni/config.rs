@@ -83,8 +83,6 @@ const CAPABILITIES: [&str; 6] = ["CNIDeviceInfoFile", "deviceID", "mac", "ips", 
 /// What every command needs, so that DEL fails for nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// Its version of the specification.
-    pub version: Version,
     /// Its name.
     pub name: String,
     /// OVSDB's socket.
@@ -147,28 +145,28 @@ impl Network {
     ///
     /// # Errors
     /// Every mistake in these fields.
-    pub fn parse(config: &Value, version: Version) -> Result<Self, CniError> {
+    pub fn parse(config: &Value) -> Result<Self, CniError> {
         let mistakes = Mistakes::default();
-        let network = all_fields(config, &mistakes).and_then(|fields| Self::read(&fields, version));
+        let network = all_fields(config, &mistakes).and_then(|fields| Self::read(&fields));
         mistakes.or(network).map_err(CniError::Config)
     }
 
-    fn read(fields: &Fields<'_>, version: Version) -> Option<Self> {
+    fn read(fields: &Fields<'_>) -> Option<Self> {
         let name = name(fields);
         let ovsdb = or(fields, "ovsdb", OVSDB);
         let root = or(fields, "socketRoot", SOCKET_ROOT);
         let ipam = ipam(fields);
         let timeout = fields.number(TIMEOUT_FIELD, 1..=TIMEOUT_MAX);
         let timeout = Duration::from_secs(timeout.unwrap_or(TIMEOUT));
-        Some(Self { version, name: name?, ovsdb: ovsdb?, root: root?, ipam, timeout })
+        Some(Self { name: name?, ovsdb: ovsdb?, root: root?, ipam, timeout })
     }
 }
 
 /// Reads everything that the administrator has written; [`finish`] tells what is wrong.
-pub fn read(config: &Value, version: Version, mistakes: &Mistakes) -> Option<(Network, Nic)> {
+pub fn read(config: &Value, mistakes: &Mistakes) -> Option<(Network, Nic)> {
     let fields = all_fields(config, mistakes)?;
     check_capabilities(&fields);
-    let (network, nic) = (Network::read(&fields, version), Nic::read(&fields));
+    let (network, nic) = (Network::read(&fields), Nic::read(&fields));
     Some((network?, nic?))
 }
 
@@ -192,9 +190,9 @@ impl Nic {
     ///
     /// # Errors
     /// Every mistake.
-    pub fn parse(config: &Value, version: Version) -> Result<(Network, Self), CniError> {
+    pub fn parse(config: &Value) -> Result<(Network, Self), CniError> {
         let mistakes = Mistakes::default();
-        let read = read(config, version, &mistakes);
+        let read = read(config, &mistakes);
         finish(config, mistakes, read)
     }
 

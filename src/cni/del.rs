@@ -1,22 +1,46 @@
 //! DEL: nothing of the attachment stays, whatever of it is there.
 
 use super::{
-    call::Call, clock::Clock, config::Network, environment::Attachment, error::CniError, files, ids,
-    ipam::Ipam, remove::remove_held, runtime::info_file_to_remove, switch::Ovs,
+    call::Call,
+    clock::Clock,
+    config::Network,
+    environment::Attachment,
+    error::{CniError, Failure},
+    files,
+    found::Ours,
+    ids,
+    ipam::Ipam,
+    remove::{device, devices, hold, remove},
+    runtime::{device_to_hold, info_file_to_remove},
+    switch::Ovs,
 };
 
 /// Detaches. Gives what is worth a line in the runtime's log.
-pub(super) fn del(call: &Call<'_>, attachment: &Attachment) -> Result<Vec<String>, CniError> {
-    let network = Network::parse(call.config, call.version)?;
+///
+/// Its devices are held to the end: those of its ports, and the one that the runtime names, because an ADD that it has
+/// given up may still be on its way to a port. What is there is read twice, for until the devices were held another
+/// attachment may have taken one over.
+pub(super) fn del(call: &Call<'_>, attachment: &Attachment) -> Result<Vec<String>, Failure> {
+    let network = Network::parse(call.config)?;
     let clock = Clock::whole(call.started, network.timeout);
     let mut ovs = Ovs::connect(&network, clock)?;
-    let notes = remove_held(&mut ovs, &network.root, &ids::of_attachment(attachment), |_| true)?;
+    let marks = ids::of_attachment(attachment);
+    let mut devices = devices(&Ours::read(&mut ovs, &marks)?);
+    devices.extend(device_to_hold(call.config));
+    let _held = hold(&network.root, &devices, clock.end())?;
+    let is_held = |ids: &_| device(ids).is_none_or(|device| devices.contains(&device));
+    let ours = Ours::read(&mut ovs, &marks)?.only(is_held);
+    let mut notes = remove(&mut ovs, &network.root, &ours)?;
     if let Some(file) = info_file_to_remove(call.config) {
-        files::remove_device_info(&file)?;
+        notes.extend(files::remove_device_info(&file).err().map(|error| error.to_string()));
     }
     // An address is free only when nothing sends from it any more.
-    if let Some(ipam) = Ipam::find(call, &network)? {
-        ipam.pass_on("DEL", &clock)?;
+    match give_back(call, &network, &clock) {
+        Ok(()) => Ok(notes),
+        Err(error) => Err(Failure { error: error.into(), notes }),
     }
-    Ok(notes)
+}
+
+fn give_back(call: &Call<'_>, network: &Network, clock: &Clock) -> Result<(), CniError> {
+    Ipam::find(call, network)?.map_or(Ok(()), |ipam| ipam.pass_on("DEL", clock))
 }

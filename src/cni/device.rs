@@ -18,15 +18,43 @@ use crate::{
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
 };
 
-/// What the device's pod is told of it. `mode` is the one that the administrator expects.
+/// What the device's pod is told of it: by the copy that Multus has staged, or else the device plugin's own file. `mode`
+/// is the one that the administrator expects.
 ///
 /// # Errors
 /// It is not certain.
 pub fn info(plugin_dir: &Path, runtime: &Runtime, mode: Option<SocketMode>) -> Result<DeviceInfo, CniError> {
-    let (file, info) = written(plugin_dir, runtime)?;
-    let id = &runtime.device;
-    let failure = |problem| CniError::DeviceInfo { device: id.clone(), file, problem };
-    check(&info, id, mode).map_err(failure)?;
+    let found = match staged(runtime)? {
+        Some(found) => found,
+        None => own(plugin_dir, runtime)?,
+    };
+    checked(found, runtime, mode)
+}
+
+/// What the device plugin has written down, by which a copy can be judged; the copy where it has taken its file away.
+///
+/// # Errors
+/// It is not certain.
+pub fn original(
+    plugin_dir: &Path,
+    runtime: &Runtime,
+    mode: Option<SocketMode>,
+) -> Result<DeviceInfo, CniError> {
+    let found = match own(plugin_dir, runtime) {
+        Err(missing @ CniError::DeviceInfo { problem: Problem::Missing(_), .. }) => {
+            staged(runtime)?.ok_or(missing)?
+        }
+        found => found?,
+    };
+    checked(found, runtime, mode)
+}
+
+fn checked(
+    (file, info): (PathBuf, DeviceInfo),
+    runtime: &Runtime,
+    mode: Option<SocketMode>,
+) -> Result<DeviceInfo, CniError> {
+    check(&info, &runtime.device, mode).map_err(|problem| failure(runtime, &file, problem))?;
     Ok(info)
 }
 
@@ -62,17 +90,21 @@ pub fn complete(info: &DeviceInfo, info_file: Option<&Path>) -> Result<(), CniEr
     }
 }
 
-/// The copy that Multus has staged, or else the device plugin's own file.
-fn written(plugin_dir: &Path, runtime: &Runtime) -> Result<(PathBuf, DeviceInfo), CniError> {
+fn failure(runtime: &Runtime, file: &Path, problem: Problem) -> CniError {
+    CniError::DeviceInfo { device: runtime.device.clone(), file: file.to_owned(), problem }
+}
+
+/// The copy that Multus has staged.
+fn staged(runtime: &Runtime) -> Result<Option<(PathBuf, DeviceInfo)>, CniError> {
+    let Some(file) = &runtime.info_file else { return Ok(None) };
+    let Some(bytes) = files::read(file)? else { return Ok(None) };
+    let info = parse(&bytes).map_err(|problem| failure(runtime, file, problem))?;
+    Ok(Some((file.clone(), info)))
+}
+
+/// The device plugin's own file.
+fn own(plugin_dir: &Path, runtime: &Runtime) -> Result<(PathBuf, DeviceInfo), CniError> {
     let id = &runtime.device;
-    let failure =
-        |file: &Path, problem| CniError::DeviceInfo { device: id.clone(), file: file.to_owned(), problem };
-    if let Some(file) = &runtime.info_file
-        && let Some(bytes) = files::read(file)?
-    {
-        let info = parse(&bytes).map_err(|problem| failure(file, problem))?;
-        return Ok((file.clone(), info));
-    }
     let ending = format!("-{id}-device.json");
     let mut found = Vec::new();
     for name in files::list(plugin_dir)?.into_iter().filter(|name| name.ends_with(&ending)) {
@@ -81,7 +113,8 @@ fn written(plugin_dir: &Path, runtime: &Runtime) -> Result<(PathBuf, DeviceInfo)
             found.push((file, parse(&bytes)));
         }
     }
-    choose(found, id).map_err(|(file, problem)| failure(file.as_deref().unwrap_or(plugin_dir), problem))
+    choose(found, id)
+        .map_err(|(file, problem)| failure(runtime, file.as_deref().unwrap_or(plugin_dir), problem))
 }
 
 type Found = (PathBuf, Result<DeviceInfo, Problem>);

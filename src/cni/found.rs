@@ -86,7 +86,7 @@ impl FoundPort {
 }
 
 /// What carries our marks.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ours {
     /// Ports.
     pub ports: Vec<Port>,

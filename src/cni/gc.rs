@@ -4,25 +4,46 @@ use super::{
     call::Call,
     clock::Clock,
     config::Network,
-    error::CniError,
+    error::{CniError, Failure},
+    found::Ours,
     ids::{self, Holder},
     ipam::Ipam,
-    remove::remove_held,
+    remove::{device, devices, hold, remove},
     runtime::valid_attachments,
     switch::Ovs,
 };
 
-/// Removes exactly what carries our mark and this network's name, and is not listed.
-pub(super) fn gc(call: &Call<'_>) -> Result<Vec<String>, CniError> {
-    let network = Network::parse(call.config, call.version)?;
+/// How many devices are held at once: each is an open file.
+const AT_ONCE: usize = 64;
+
+/// Removes exactly what carries our mark and this network's name, and is not listed. A runtime must not ADD meanwhile
+/// (CNI specification, section 4, GC).
+pub(super) fn gc(call: &Call<'_>) -> Result<Vec<String>, Failure> {
+    let network = Network::parse(call.config)?;
     let valid = valid_attachments(call.config)?;
     let clock = Clock::whole(call.started, network.timeout);
     let mut ovs = Ovs::connect(&network, clock)?;
     let stale =
         |ids: &ids::ExternalIds| Holder::of(ids).is_some_and(|holder| !valid.contains(&holder.attachment));
-    let notes = remove_held(&mut ovs, &network.root, &ids::of_network(&network.name), stale)?;
-    if let Some(ipam) = Ipam::find(call, &network)? {
-        ipam.pass_on("GC", &clock)?;
+    let marks = ids::of_network(&network.name);
+    let mut notes = Vec::new();
+    // What names no device needs none to be held.
+    let seen = Ours::read(&mut ovs, &marks)?.only(stale);
+    let without = seen.clone().only(|ids| device(ids).is_none());
+    notes.extend(remove(&mut ovs, &network.root, &without)?);
+    let devices: Vec<_> = devices(&seen).into_iter().collect();
+    for devices in devices.chunks(AT_ONCE) {
+        let _held = hold(&network.root, devices, clock.end())?;
+        let is_held = |ids: &_| device(ids).is_some_and(|device| devices.contains(&device));
+        let ours = Ours::read(&mut ovs, &marks)?.only(|ids| stale(ids) && is_held(ids));
+        notes.extend(remove(&mut ovs, &network.root, &ours)?);
     }
-    Ok(notes)
+    match collect_addresses(call, &network, &clock) {
+        Ok(()) => Ok(notes),
+        Err(error) => Err(Failure { error: error.into(), notes }),
+    }
+}
+
+fn collect_addresses(call: &Call<'_>, network: &Network, clock: &Clock) -> Result<(), CniError> {
+    Ipam::find(call, network)?.map_or(Ok(()), |ipam| ipam.pass_on("GC", clock))
 }

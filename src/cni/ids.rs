@@ -138,7 +138,10 @@ pub fn deviations(should: &ExternalIds, is: &ExternalIds) -> Vec<String> {
         let is = is.get(key).map_or("missing".to_owned(), |is| Quoted(is).to_string());
         format!("external_ids:{key} is {is}, should be {}", Quoted(should))
     });
-    said.collect()
+    // One that was asked for once and is not any more: the result would have it no longer.
+    let more = is.get(MAC).filter(|_| !should.contains_key(MAC));
+    let more = more.map(|mac| format!("external_ids:{MAC} is {}, should be none", Quoted(mac)));
+    said.chain(more).collect()
 }
 
 #[cfg(test)]
@@ -195,6 +198,12 @@ mod tests {
         let (should, mut is) = (example(), example());
         is.insert("foreign".to_owned(), "x".to_owned());
         assert_eq!(deviations(&should, &is), Vec::<String>::new());
+        let mut without = example();
+        without.remove(MAC);
+        assert_eq!(
+            deviations(&without, &is),
+            ["external_ids:attached-mac is '02:00:00:00:00:01', should be none"]
+        );
         is.insert(NETWORK.to_owned(), "red".to_owned());
         is.remove(IFNAME);
         assert_eq!(

@@ -7,7 +7,8 @@ use std::{io, path::PathBuf};
 
 use serde_json::Value;
 
-use super::{call::Call, clock::Clock, config::Network, error::CniError};
+use super::{call::Call, clock::Clock, config::Network, error::CniError, ids};
+use crate::ovsdb::rows::Port;
 pub use addresses::{Addresses, NoAddresses};
 use run::{Ended, run};
 
@@ -17,6 +18,24 @@ pub struct Ipam<'c> {
     call: &'c Call<'c>,
     plugin: String,
     program: PathBuf,
+}
+
+/// What IPAM has given for a port that is there, as the port says itself.
+///
+/// # Errors
+/// The port and the network do not agree on whether, or on what.
+pub fn given(network: &Network, port: &Port) -> Result<Option<Addresses>, String> {
+    match (&network.ipam, ids::ipam(&port.external_ids)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(noted)) => match Addresses::parse(noted.as_bytes()) {
+            Ok(addresses) => Ok(Some(addresses)),
+            Err(problem) => Err(format!("external_ids:{} cannot be used: {problem}", ids::IPAM)),
+        },
+        (Some(_), None) => Err(format!("external_ids:{} is missing, which tells what IPAM gave", ids::IPAM)),
+        (None, Some(_)) => {
+            Err(format!("external_ids:{} is there, the network has no IPAM plugin", ids::IPAM))
+        }
+    }
 }
 
 impl<'c> Ipam<'c> {

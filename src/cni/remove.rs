@@ -19,7 +19,7 @@ use crate::{
         OvsdbError,
         operation::{Condition, Operation},
         rows::NextConfig,
-        value::{Datum, Uuid},
+        value::Uuid,
     },
     socketdir::{DeviceLock, SocketDir, SocketDirError},
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
@@ -32,36 +32,21 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// OVSDB's word for a row that others refer to.
 const STILL_USED: &str = "referential integrity violation";
 
-/// How many devices are held at once: each is an open file.
-const AT_ONCE: usize = 64;
-
-/// Removes what carries these marks and is `unwanted`, while nobody else works on its devices.
-///
-/// It is read twice: first to know which devices to hold, and again because until they were held another attachment may
-/// have taken one over.
-pub(super) fn remove_held(
-    ovs: &mut Ovs,
-    root: &HostDir,
-    marks: &Datum,
-    unwanted: impl Fn(&ExternalIds) -> bool,
-) -> Result<Vec<String>, CniError> {
-    let seen = Ours::read(ovs, marks)?.only(&unwanted);
-    // In the set's order, so that no two calls wait for each other.
-    let devices: Vec<_> = seen.ids().map(device).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut notes = Vec::new();
-    for devices in devices.chunks(AT_ONCE) {
-        let _held = hold(root, devices.iter().flatten(), ovs.end())?;
-        let ours = Ours::read(ovs, marks)?.only(|ids| unwanted(ids) && devices.contains(&device(ids)));
-        notes.extend(remove(ovs, root, &ours)?);
-    }
-    Ok(notes)
+/// The devices of ports and limits, in an order, so that no two calls wait for each other.
+pub(super) fn devices(ours: &Ours) -> BTreeSet<DeviceId> {
+    ours.ids().filter_map(device).collect()
 }
 
+/// Devices on which nobody else works as long as this lives.
+///
 /// What cannot be held for another reason than that somebody else has it is not held: its port must go all the same, and
 /// tidying tells what is wrong.
-fn hold<'d>(
+///
+/// # Errors
+/// Somebody else had one of them until the deadline.
+pub(super) fn hold<'d>(
     root: &HostDir,
-    devices: impl Iterator<Item = &'d DeviceId>,
+    devices: impl IntoIterator<Item = &'d DeviceId>,
     deadline: Instant,
 ) -> Result<Vec<DeviceLock>, CniError> {
     let mut held = Vec::new();
@@ -75,6 +60,11 @@ fn hold<'d>(
     Ok(held)
 }
 
+/// The device of a port or a limit, by its marks.
+pub(super) fn device(ids: &ExternalIds) -> Option<DeviceId> {
+    Holder::of(ids)?.device()?.parse().ok()
+}
+
 /// Removes it all in one transaction; what else could not be tidied is told.
 ///
 /// The devices must be held. Their directories come first: as long as the port is there, no other attachment can have
@@ -83,8 +73,7 @@ pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<S
     if ours.is_empty() {
         return Ok(Vec::new());
     }
-    let tidied = ours.ports.iter().map(|port| tidy(root, &port.external_ids));
-    let mut notes: Vec<_> = tidied.filter_map(|result| result.err().map(|error| error.to_string())).collect();
+    let mut notes: Vec<_> = ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)).collect();
     notes.extend(foreign_limits(ours));
     let answers = match ovs.ask(removal(ours, true)) {
         // A limit that somebody has given to another port too is not ours alone any more.
@@ -139,24 +128,24 @@ fn removal(ours: &Ours, with_limits: bool) -> Vec<Operation> {
     operations
 }
 
-/// The device of a port or a limit, by its marks.
-fn device(ids: &ExternalIds) -> Option<DeviceId> {
-    Holder::of(ids)?.device()?.parse().ok()
-}
-
-/// Removes device-info, and what ADD, and the device plugin's daemon for it, have put into the device's directory.
-fn tidy(root: &HostDir, ids: &ExternalIds) -> Result<(), CniError> {
-    let Some(holder) = Holder::of(ids) else { return Ok(()) };
-    if let Some(file) = holder.info_file() {
-        files::remove_device_info(file)?;
+/// Removes device-info, and what ADD, and the device plugin's daemon for it, have put into the device's directory. What
+/// cannot be removed keeps nothing else.
+fn tidy(root: &HostDir, ids: &ExternalIds) -> Vec<String> {
+    let Some(holder) = Holder::of(ids) else { return Vec::new() };
+    let mut problems: Vec<_> =
+        holder.info_file().and_then(|file| files::remove_device_info(file).err()).into_iter().collect();
+    let dir = device(ids).map_or(Ok(None), |device| SocketDir::open(root, &device));
+    match dir {
+        Ok(Some(dir)) => {
+            problems.extend(dir.remove_written(APPLICATION_FILE).err().map(CniError::from));
+            let socket =
+                holder.mode().filter(|mode| *mode == SocketMode::Client).map(|_| dir.remove(SOCKET_FILE));
+            problems.extend(socket.and_then(Result::err).map(CniError::from));
+        }
+        Ok(None) => {}
+        Err(problem) => problems.push(problem.into()),
     }
-    let Some(device) = device(ids) else { return Ok(()) };
-    let Some(dir) = SocketDir::open(root, &device)? else { return Ok(()) };
-    dir.remove_written(APPLICATION_FILE)?;
-    if holder.mode() == Some(SocketMode::Client) {
-        dir.remove(SOCKET_FILE)?;
-    }
-    Ok(())
+    problems.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

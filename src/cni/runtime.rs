@@ -79,7 +79,13 @@ fn text<'c>(config: &'c Value, pointer: &str, mistakes: &Mistakes) -> Option<&'c
 
 /// Where device-info was left, for those who only tidy up.
 pub fn info_file_to_remove(config: &Value) -> Option<PathBuf> {
-    info_file(config, &Mistakes::default()).filter(|path| path.is_absolute())
+    let mistakes = Mistakes::default();
+    info_file(config, &mistakes).filter(|_| mistakes.is_empty())
+}
+
+/// The device that the runtime names, for those who only tidy up.
+pub fn device_to_hold(config: &Value) -> Option<DeviceId> {
+    device(config, &Mistakes::default()).ok().flatten()
 }
 
 /// The attachments that GC is to leave. Runtimes of the first 1.1 releases use the second name.

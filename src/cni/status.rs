@@ -18,7 +18,7 @@ use crate::ovsdb::{
 
 /// Looks, and changes nothing.
 pub(super) fn status(call: &Call<'_>) -> Result<(), CniError> {
-    let (network, nic) = Nic::parse(call.config, call.version)?;
+    let (network, nic) = Nic::parse(call.config)?;
     let clock = Clock::whole(call.started, network.timeout);
     // OVS forwards without its database; only changes wait.
     let asked = ask(&network, &nic, clock);

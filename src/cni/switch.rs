@@ -1,7 +1,7 @@
 //! Talking to OVS: questions, waiting for ovs-vswitchd, and what it says of a port.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -99,19 +99,9 @@ impl Ovs {
         self.client.is_held("ovs_vswitchd")
     }
 
-    /// When all must be done.
-    pub fn end(&self) -> Instant {
-        self.clock.end()
-    }
-
     /// The time that is left for all.
     pub fn left(&self) -> Duration {
         self.clock.left()
-    }
-
-    /// OVS's run directory.
-    pub fn run_dir(&self) -> &Path {
-        &self.run_dir
     }
 }
 

@@ -51,11 +51,6 @@ impl Operation {
         Self(json!({ "op": "insert", "table": table, "uuid-name": name, "row": row.json() }))
     }
 
-    /// Sets columns of rows.
-    pub fn update(table: &str, conditions: &[Condition], row: Row) -> Self {
-        Self(json!({ "op": "update", "table": table, "where": all(conditions), "row": row.json() }))
-    }
-
     /// Puts values into a column of rows.
     pub fn add(table: &str, conditions: &[Condition], column: &str, values: impl Into<Datum>) -> Self {
         Self::mutate(table, conditions, &json!([column, "insert", values.into().json()]))

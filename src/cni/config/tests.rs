@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn nic(config: &Value) -> Result<(Network, Nic), CniError> {
-    Nic::parse(config, Version::V1_1_0)
+    Nic::parse(config)
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn an_ipam_section_may_be_empty() {
 #[test]
 fn del_reads_only_what_it_needs() {
     let config = json!({"name": "blue", "vlan": 5000, "unknown": 1, "capabilities": 5});
-    assert_eq!(Network::parse(&config, Version::V1_0_0).unwrap().name, "blue");
-    let error = Network::parse(&json!({"name": "blue", "ovsdb": 5}), Version::V1_0_0).unwrap_err();
+    assert_eq!(Network::parse(&config).unwrap().name, "blue");
+    let error = Network::parse(&json!({"name": "blue", "ovsdb": 5})).unwrap_err();
     assert_eq!(error.to_string(), "network configuration: ovsdb: must be a text");
 }
 

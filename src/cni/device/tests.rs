@@ -4,7 +4,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cni::{config::Nic, version::Version};
+use crate::cni::config::Nic;
 
 /// A socket root, a device plugin's folder and a place for Multus' copy.
 struct Node {
@@ -30,7 +30,7 @@ impl Node {
     fn find_with(&self, device: &str, extra: &Value) -> Result<(DeviceInfo, SocketDir), CniError> {
         let mut config = json!({"name": "blue", "bridge": "br1", "socketRoot": self.path("root")});
         config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let (network, nic) = Nic::parse(&config, Version::V1_1_0)?;
+        let (network, nic) = Nic::parse(&config)?;
         let runtime = Runtime {
             device: device.parse().unwrap(),
             info_file: Some(self.path("cni/staged.json")),

@@ -78,16 +78,30 @@ impl Addresses {
             Some(at) => interfaces.get(at).is_some_and(|interface| interface["name"] == ifname),
             None => true,
         };
-        let told: Vec<_> = items(result, "ips").iter().filter(is_ours).map(shown).collect();
-        let given: Vec<_> = self.ips.iter().map(|ip| shown(&Value::Object(ip.clone()))).collect();
-        let missing = given.iter().filter(|ip| !told.contains(ip));
-        let missing = missing.map(|ip| format!("prevResult has no address {ip}, which IPAM gave"));
-        let more = told.iter().filter(|ip| !given.contains(ip));
-        let more = more.map(|ip| format!("prevResult has the address {ip}, which IPAM did not give"));
-        let routes = self.routes.iter().filter(|route| !items(result, "routes").contains(route));
+        let told: Vec<_> = items(result, "ips").iter().filter(is_ours).collect();
+        let given: Vec<_> = self.ips.iter().map(|ip| Value::Object(ip.clone())).collect();
+        let missing = given.iter().filter(|ip| !told.iter().any(|told| same_ip(told, ip)));
+        let missing = missing.map(|ip| format!("prevResult has no address {}, which IPAM gave", shown(ip)));
+        let more = told.iter().filter(|ip| !given.iter().any(|given| same_ip(given, ip)));
+        let more =
+            more.map(|ip| format!("prevResult has the address {}, which IPAM did not give", shown(ip)));
+        let way = |route: &Value| (prefix(&route["dst"]), gateway(route, "gw"));
+        let told = items(result, "routes");
+        let routes = self.routes.iter().filter(|route| !told.iter().any(|told| way(told) == way(route)));
         let routes = routes.map(|route| format!("prevResult has no route {route}, which IPAM gave"));
         missing.chain(more).chain(routes).collect()
     }
+}
+
+/// However they are written.
+fn same_ip(one: &Value, other: &Value) -> bool {
+    let parsed = |ip: &Value| (prefix(&ip["address"]), gateway(ip, "gateway"));
+    parsed(one) == parsed(other)
+}
+
+/// None where it is not said, or as Go writes an address that was not set.
+fn gateway(value: &Value, key: &str) -> Option<IpAddr> {
+    address_of(&value[key])
 }
 
 fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {
@@ -112,7 +126,7 @@ fn ip(at: usize, value: Value) -> Result<Map<String, Value>, NoAddresses> {
     let Value::Object(ip) = value else { return Err(NoAddresses::new(place, &value, "an object")) };
     let field = |key: &str| ip.get(key).unwrap_or(&Value::Null);
     let place = |key: &str| format!("{place}.{key}");
-    let Some(address) = prefix(field("address")) else {
+    let Some((address, _)) = prefix(field("address")) else {
         let expected = "an address with the length of its prefix, such as '192.0.2.7/24'";
         return Err(NoAddresses::new(place("address"), field("address"), expected));
     };
@@ -133,19 +147,19 @@ fn route(at: usize, route: &Value) -> Result<(), NoAddresses> {
     }
     match &route["gw"] {
         Value::Null => Ok(()),
-        // How Go writes an address that was not set.
         Value::String(text) if text.is_empty() => Ok(()),
         gateway if address_of(gateway).is_some() => Ok(()),
         gateway => Err(NoAddresses::new(place("gw"), gateway, "an address")),
     }
 }
 
-fn prefix(value: &Value) -> Option<IpAddr> {
+fn prefix(value: &Value) -> Option<(IpAddr, u8)> {
     let (address, length) = value.as_str()?.split_once('/')?;
     let address: IpAddr = address.parse().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && length.parse::<u8>().ok()? <= most).then_some(address)
+    let length =
+        Some(length).filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
+    (length <= most).then_some((address, length))
 }
 
 fn address_of(value: &Value) -> Option<IpAddr> {
@@ -234,6 +248,12 @@ mod tests {
         result["ips"].as_array_mut().unwrap().push(json!({"address": "10.1.0.9/24", "interface": 1}));
         result["routes"].as_array_mut().unwrap().push(json!({"dst": "10.1.0.0/16"}));
         assert_eq!(given.deviations("net1", &result), Vec::<String>::new());
+        // A runtime that reads the result and writes it again.
+        let written = json!({"ips": [{"address": "fd00::2/64", "interface": 0}], "routes": [{"dst": "::/0"}],
+            "interfaces": interfaces});
+        let v6 =
+            json!({"ips": [{"address": "FD00:0::2/64"}], "routes": [{"dst": "::/0", "gw": "", "mtu": 1400}]});
+        assert_eq!(parse(&v6).unwrap().deviations("net1", &written), Vec::<String>::new());
         result["ips"][0]["address"] = "10.0.0.3/24".into();
         result["routes"] = json!([]);
         assert_eq!(

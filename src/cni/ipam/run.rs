@@ -40,23 +40,33 @@ pub(super) fn run(
     let mut child = command.spawn()?;
     let ended = talk(&mut child, stdin.to_vec(), deadline);
     if ended.is_err() {
-        // With what it has started, which may hold our standard error open. It may have ended by itself.
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-        let _ = child.wait();
+        end(&mut child);
     }
     ended
+}
+
+/// With what it has started, which may hold our standard error open. It may have ended by itself; one that the kernel
+/// does not let go is not waited for.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+    let _ = child.kill();
+    let killed = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) && killed.elapsed() < QUIET {
+        thread::sleep(PAUSE);
+    }
 }
 
 /// Writes and reads in threads of their own, because a program may do neither.
 fn talk(child: &mut Child, stdin: Vec<u8>, deadline: Instant) -> io::Result<Ended> {
     let (mut input, output) = (child.stdin.take(), child.stdout.take());
-    thread::spawn(move || {
-        // A program that does not read all of it has its reasons.
+    // A program that does not read all of it has its reasons.
+    let write = move || {
         let _ = input.as_mut().map(|input| input.write_all(&stdin));
-    });
+    };
     let (said, pieces) = mpsc::channel();
-    thread::spawn(move || output.map(|output| read(output, &said)));
+    thread::Builder::new().spawn(write)?;
+    thread::Builder::new().spawn(move || output.map(|output| read(output, &said)))?;
     listen(child, &pieces, deadline)
 }
 
@@ -78,15 +88,20 @@ fn read(output: ChildStdout, said: &Sender<io::Result<Vec<u8>>>) {
 /// Until the program has ended and its output too, or nothing more comes: what it has started, and left behind, may
 /// hold the output open for as long as it lives.
 fn listen(child: &mut Child, pieces: &Receiver<io::Result<Vec<u8>>>, deadline: Instant) -> io::Result<Ended> {
-    let (mut stdout, mut closed, mut heard) = (Vec::new(), false, Instant::now());
+    let (mut stdout, mut closed, mut ended) = (Vec::new(), false, None);
+    // Counts from the program's end: it may have been silent before.
+    let mut silent_since = Instant::now();
     loop {
-        let ended = child.try_wait()?;
+        if ended.is_none() {
+            ended = child.try_wait()?;
+            silent_since = Instant::now();
+        }
         match pieces.recv_timeout(PAUSE) {
             Ok(piece) => {
                 let piece = piece?;
                 closed |= piece.is_empty();
                 stdout.extend(piece);
-                heard = Instant::now();
+                silent_since = Instant::now();
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -95,7 +110,7 @@ fn listen(child: &mut Child, pieces: &Receiver<io::Result<Vec<u8>>>, deadline: I
             }
         }
         match ended {
-            Some(status) if closed || heard.elapsed() > QUIET => {
+            Some(status) if closed || silent_since.elapsed() > QUIET => {
                 return Ok(Ended { success: status.success(), stdout });
             }
             _ if Instant::now() >= deadline => return Err(late()),

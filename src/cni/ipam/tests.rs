@@ -28,7 +28,7 @@ fn with_path(path: &str, act: impl FnOnce(&Call<'_>, &Network)) {
     let environment = Environment::parse(variables).unwrap();
     let config = json!({"name": "blue", "ipam": {"type": "addr"}});
     let (stdin, version) = (config.to_string(), Version::V1_1_0);
-    let network = Network::parse(&config, version).unwrap();
+    let network = Network::parse(&config).unwrap();
     let plugin_dir = Path::new("/nonexistent");
     let stdin = stdin.as_bytes();
     let (environment, config, started) = (&environment, &config, Instant::now());
@@ -91,6 +91,15 @@ fn does_not_wait_for_ever() {
         assert!(started.elapsed() < Duration::from_secs(10));
         // The last one ends by SIGPIPE once it has said too much, if it is quick enough.
         assert!(code == 11 && said == text || code == 6, "{code} {said}");
+    }
+}
+
+/// Its silence before it has ended means nothing.
+#[test]
+fn a_plugin_may_think_before_it_answers() {
+    let script = r#"sleep 0.3; echo '{"ips":[{"address":"10.0.0.2/24"}]}'"#;
+    for _ in 0..10 {
+        call(script, LONG, |ipam, clock| assert!(ipam.add(clock).is_ok()));
     }
 }
 

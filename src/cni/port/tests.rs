@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    cni::{found::FoundPort, version::Version},
+    cni::found::FoundPort,
     ovsdb::{
         rows::{OpenVSwitch, Qos, Table},
         value::Uuid,
@@ -20,7 +20,7 @@ pub(crate) fn uuid(last: u8) -> Uuid {
 pub(crate) fn wish(mode: SocketMode, extra: &Value) -> Wish {
     let mut config = json!({"name": "blue", "bridge": "br1"});
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    let (network, nic) = Nic::parse(&config, Version::V1_1_0).unwrap();
+    let (network, nic) = Nic::parse(&config).unwrap();
     let id = "ovs-0".parse().unwrap();
     let socket = network.root.socket(&id).unwrap();
     let ids =

@@ -98,6 +98,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("cni_addresses_go_back_when_the_port_fails", cni::ipam::cni_addresses_go_back_when_the_port_fails),
     ("cni_host_local_gives_and_takes_addresses", cni::ipam::cni_host_local_gives_and_takes_addresses),
     ("cni_check_finds_each_deviation_of_addresses", cni::ipam::cni_check_finds_each_deviation_of_addresses),
+    (
+        "cni_a_del_waits_for_the_add_that_is_under_way",
+        cni::ipam::cni_a_del_waits_for_the_add_that_is_under_way,
+    ),
     ("cni_a_hung_ipam_plugin_hangs_nobody", cni::ipam::cni_a_hung_ipam_plugin_hangs_nobody),
     ("cni_one_transaction_changes_everything", cni::transactions::cni_one_transaction_changes_everything),
     ("cni_del_after_a_reboot", cni::removal::cni_del_after_a_reboot),

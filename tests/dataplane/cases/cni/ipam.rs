@@ -7,10 +7,10 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::lab::{Lab, column, device, ours, port, vsctl};
+use super::lab::{Lab, column, device, info_file, ours, port, vsctl};
 use super::pool::Pool;
 use crate::node::{Stage, note};
-use crate::wait::seconds;
+use crate::wait::{seconds, until};
 
 pub(crate) fn cni_addresses_are_taken_once_and_given_back(_: &mut Stage<'_>) -> Result<()> {
     let (lab, pool) = (Lab::new(1)?, Pool::new()?);
@@ -142,11 +142,34 @@ pub(crate) fn cni_check_finds_each_deviation_of_addresses(_: &mut Stage<'_>) -> 
     let none = format!("prevResult has the address {ours}, which IPAM did not give");
     let note = column("Port", &port, "external_ids:vhostuser-ipam")?;
     vsctl(&["remove", "Port", &port, "external_ids", "vhostuser-ipam"])?;
-    let lost = "external_ids:vhostuser-ipam is missing: it tells what IPAM gave";
+    let lost = "external_ids:vhostuser-ipam is missing, which tells what IPAM gave";
     call.check(&result)?.refused(105, &said(lost))?;
+    // A repeated ADD does not answer without them.
+    let taken = format!(
+        "interface 'net1' of container 'c1' is attached already, and otherwise: {lost}; DEL it first"
+    );
+    call.add()?.refused(100, &taken)?;
     call.with("ipam", Value::Null).check(&result)?.refused(105, &said(&none))?;
     vsctl(&["set", "Port", &port, &format!("external_ids:vhostuser-ipam={note}")])?;
     call.check(&result)?.done()?;
     call.del()?.done()?;
+    lab.untouched()
+}
+
+/// A runtime that has given up an ADD which still waits for its address: DEL waits too, and then nothing is left.
+pub(crate) fn cni_a_del_waits_for_the_add_that_is_under_way(_: &mut Stage<'_>) -> Result<()> {
+    let (lab, pool) = (Lab::new(1)?, Pool::new()?);
+    let call = pool.call("c1", &device(0));
+    pool.set("ADD-thinks", true)?;
+    let adding = call.start("ADD")?;
+    until("the IPAM plugin to be asked", seconds(5), || pool.is_asked())?;
+    let deleted = call.del()?;
+    let added = adding.answer()?;
+    note(&format!("ADD took {} ms, DEL {} ms", added.took.as_millis(), deleted.took.as_millis()));
+    added.result()?;
+    deleted.done()?;
+    pool.expect(&["ADD", "DEL"])?;
+    ensure!(pool.given()?.is_empty(), "addresses are left with {:?}", pool.given()?);
+    ensure!(!info_file("c1").exists(), "device-info is left");
     lab.untouched()
 }

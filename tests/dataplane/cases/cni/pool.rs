@@ -16,6 +16,7 @@ cd /run/cni-ipam
 echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME" >> asked
 [ ! -e "$CNI_COMMAND-fails" ] || { echo '{"code":42,"msg":"no address is left"}'; exit 1; }
 [ ! -e "$CNI_COMMAND-hangs" ] || exec sleep 60
+[ ! -e "$CNI_COMMAND-thinks" ] || sleep 1
 case $CNI_COMMAND in
 ADD)
     : > "given/$CNI_CONTAINERID"
@@ -61,6 +62,11 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether it was asked anything since the last look.
+    pub(super) fn is_asked(&self) -> bool {
+        self.dir.join("asked").exists()
+    }
+
     /// The containers that have an address.
     pub(super) fn given(&self) -> Result<Vec<String>> {
         let files = fs::read_dir(self.dir.join("given"))?;
@@ -71,7 +77,7 @@ impl Pool {
         Ok(names)
     }
 
-    /// A command that fails, or hangs, as long as this is set.
+    /// A command that fails, hangs or thinks for a second, as long as this is set.
     pub(super) fn set(&self, how: &str, to: bool) -> Result<()> {
         let file = self.dir.join(how);
         if to { fs::write(file, "") } else { fs::remove_file(file) }.map_err(Into::into)

@@ -17,8 +17,8 @@ pub(crate) fn cni_commands_on_nothing(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(1)?;
     let (call, port) = (Call::new("c1", &device(0)), port(&device(0))?);
     let missing = format!(
-        "the attachment is not as it was made: port {port} is missing; device-info is not in …/c1.json, where Multus \
-                           looks for it"
+        "the attachment is not as it was made: port {port} is missing; …/c1.json, where Multus looks for \
+         device-info, is missing or not that of device lab-0"
     );
     call.check(&plain_result("c1", &device(0)))?.refused(105, &missing)?;
     call.del()?.done()?;
@@ -166,8 +166,13 @@ fn files_that_are_gone(call: &Call, result: &Value, port: &str) -> Result<()> {
     };
     fs::remove_file(info_file("c1"))?;
     let file = info_file("c1").display().to_string();
-    let incomplete = format!("device-info is not in {file}, where Multus looks for it");
+    let incomplete =
+        format!("{file}, where Multus looks for device-info, is missing or not that of device lab-0");
     refused(call, &incomplete)?;
+    let written = fs::read_to_string(plugins_file(&device(0)))?;
+    fs::write(info_file("c1"), written.replace("/var/run/vhostuser", "/elsewhere"))?;
+    refused(call, &incomplete)?;
+    fs::remove_file(info_file("c1"))?;
     vsctl(&["set", "Port", port, "tag=7"])?;
     let vlans = "VLANs are access (tag 7, trunks []), should be access (tag 100, trunks [])";
     refused(call, &format!("{vlans}; {incomplete}"))?;
@@ -175,7 +180,6 @@ fn files_that_are_gone(call: &Call, result: &Value, port: &str) -> Result<()> {
     fs::rename(&dir, &away)?;
     let no_dir = format!("device lab-0: {}: does not exist: socketRoot must be …", dir.display());
     refused(call, &format!("{vlans}; {no_dir}; {incomplete}"))?;
-    let written = fs::read(plugins_file(&device(0)))?;
     fs::remove_file(plugins_file(&device(0)))?;
     let no_info = "device lab-0: …: no file *-lab-0-device.json describes the device: …";
     refused(call, &format!("{vlans}; {no_info}; {no_dir}"))?;

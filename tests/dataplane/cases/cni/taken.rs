@@ -31,8 +31,8 @@ pub(crate) fn cni_a_device_has_one_owner(_: &mut Stage<'_>) -> Result<()> {
     second.with("name", "red").add()?.refused(100, &taken)?;
     second.variable("CNI_CONTAINERID", "c1").variable("CNI_IFNAME", "net2").add()?.refused(100, &taken)?;
     let of_another = "the attachment is not as it was made: external_ids:pod-name is 'pod-c1', should be 'pod-c2'; \
-         external_ids:vhostuser-container-id is 'c1', should be 'c2'; device-info is not in …/c2.json, where Multus looks \
-         for it";
+         external_ids:vhostuser-container-id is 'c1', should be 'c2'; external_ids:vhostuser-device-info is '…/c1.json', \
+         should be '…/c2.json'; …/c2.json, where Multus looks for device-info, is missing or not that of device lab-0";
     second.check(&plain_result("c2", &device(0)))?.refused(105, of_another)?;
     second.del()?.done()?;
     second.gc(&["c1"])?.done()?;
@@ -107,8 +107,7 @@ pub(crate) fn cni_an_interface_in_another_port_is_not_taken(_: &mut Stage<'_>) -
         "interface {port} of this device exists in a port of another name: remove it (ovs-vsctl find port)"
     );
     call.add()?.refused(100, &taken)?;
-    let missing =
-        format!("the attachment is not as it was made: port {port} is missing; device-info is not in …");
+    let missing = format!("the attachment is not as it was made: port {port} is missing; …");
     call.check(&plain_result("c1", &device(0)))?.refused(105, &missing)?;
     leave_it_alone(&call, &state)?;
     vsctl(&["del-port", "other"])?;
@@ -123,9 +122,7 @@ pub(crate) fn cni_a_missing_bridge_is_told(_: &mut Stage<'_>) -> Result<()> {
     call.add()?.refused(103, said)?;
     call.run("STATUS")?.refused(51, said)?;
     let port = port(&device(0))?;
-    let missing = format!(
-        "the attachment is not as it was made: port {port} is missing; {said}; device-info is not in …"
-    );
+    let missing = format!("the attachment is not as it was made: port {port} is missing; {said}; …");
     call.check(&plain_result("c1", &device(0)))?.refused(105, &missing)?;
     call.del()?.done()?;
     call.gc(&[])?.done()?;
