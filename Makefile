@@ -24,7 +24,7 @@ NODE_IMAGE    = $(REGISTRY)/vhostuser-node:$(IMAGE_TAG)
 BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)),,--timestamp $(SOURCE_DATE_EPOCH)) \
 	--build-arg VERSION=$(VERSION)
 
-.PHONY: help demo test check unit deny fuzz dataplane bench build dist sbom reproducible image image-names image-test push \
+.PHONY: help demo test check unit deny fuzz dataplane bench build dist release-test sbom reproducible image image-names image-test push \
 	manifests clean
 
 help: ## Show this list
@@ -34,12 +34,12 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@cargo build --quiet
 	@cargo run --quiet --example demo
 
-test: check unit manifests deny fuzz image-test dataplane ## Pass every test (root; about 25 minutes on two fresh cores)
+test: check unit demo manifests deny fuzz image-test release-test dataplane ## Pass every test (root; about 25 minutes on two fresh cores)
 
 check: ## Format, lints, documentation
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --test dataplane --test image --test kustomize -- -D warnings
+	cargo clippy --locked --test dataplane --test image --test kustomize --test release -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
@@ -67,6 +67,9 @@ build: ## The sidecar, the device plugin and the CNI plugin, each one static bin
 dist: build sbom ## What a release has: binaries, SBOM and checksums, in dist/
 	cd dist && sha256sum $(BINARIES) sbom.cdx.json > SHA256SUMS
 	@cat dist/SHA256SUMS
+
+release-test: dist reproducible ## What a release has, and that everyone gets the same
+	cargo test --locked --test release
 
 sbom: ## What the binaries are made of (CycloneDX), from the lock file
 	tests/setup.sh sbom
