@@ -14,6 +14,9 @@ STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-r
 # Of the last commit, so that images and the SBOM are the same whenever they are made.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 FUZZ_SECONDS ?= 30
+# What tests/setup.sh has unpacked, before whatever else the machine has by these names.
+TOOLS := $(or $(TOOLS_DIR),/var/tmp/vhostuser-tools)
+WITH_TOOLS = PATH="$(TOOLS)/usr/sbin:$(TOOLS)/usr/bin:$$PATH"
 
 REGISTRY  ?= localhost
 IMAGE_TAG ?= v$(VERSION)
@@ -24,8 +27,8 @@ NODE_IMAGE    = $(REGISTRY)/vhostuser-node:$(IMAGE_TAG)
 BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)),,--timestamp $(SOURCE_DATE_EPOCH)) \
 	--build-arg VERSION=$(VERSION)
 
-.PHONY: help demo test check unit deny fuzz dataplane bench build dist sbom reproducible image image-names image-test push \
-	manifests clean
+.PHONY: help demo test check unit deny fuzz dataplane bench build dist release-test sbom reproducible image image-names \
+	image-test push documented manifests clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,12 +37,12 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@cargo build --quiet
 	@cargo run --quiet --example demo
 
-test: check unit manifests deny fuzz image-test dataplane ## Pass every test (root; about 25 minutes on two fresh cores)
+test: check unit demo manifests deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 30 minutes on two fresh cores)
 
 check: ## Format, lints, documentation
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --test dataplane --test image --test kustomize -- -D warnings
+	cargo clippy --locked --test dataplane --test documented --test image --test kustomize --test release -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
@@ -68,6 +71,9 @@ dist: build sbom ## What a release has: binaries, SBOM and checksums, in dist/
 	cd dist && sha256sum $(BINARIES) sbom.cdx.json > SHA256SUMS
 	@cat dist/SHA256SUMS
 
+release-test: dist reproducible ## What a release has, and that everyone gets the same
+	cargo test --locked --test release
+
 sbom: ## What the binaries are made of (CycloneDX), from the lock file
 	tests/setup.sh sbom
 	tests/sbom.sh dist/sbom.cdx.json
@@ -92,10 +98,14 @@ image-test: ## Build the images, and run what is in them from their own roots (r
 	tests/setup.sh image
 	tests/image/run.sh
 
-manifests: ## Manifests and examples: built by kustomize, and known to the binaries
+documented: ## Every command in the documentation, run as it is written (root)
+	tests/setup.sh documented
+	tests/dataplane/setup.sh
+	$(WITH_TOOLS) cargo test --locked --test documented
+
+manifests: ## Manifests and examples, as kubectl kustomize builds them
 	tests/setup.sh manifests
-	PATH="$$PATH:$${TOOLS_DIR:-/var/tmp/vhostuser-tools}/usr/bin" KUSTOMIZE='kustomize build' \
-		cargo test --locked --test kustomize
+	$(WITH_TOOLS) cargo test --locked --test kustomize
 
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook

@@ -20,11 +20,14 @@ tool() {
 	cargo install --locked --version "$version" "$name"
 }
 
-# kustomize of Debian 13, the first Debian that has one: on an older release its package is unpacked into a folder, for
-# it needs nothing but a C library that Debian 12 has.
-kustomize_of_trixie() {
-	local dir=${TOOLS_DIR:-/var/tmp/vhostuser-tools} mirror
-	if command -v kustomize >/dev/null || [ -x "$dir/usr/bin/kustomize" ]; then return 0; fi
+# Programs of Debian 13, the first Debian that has all of them, unpacked into a folder: nothing of theirs is started, another
+# kubectl or docker stays what it is, and they need nothing but a C library that Debian 12 has.
+unpacked_of_trixie() {
+	local dir=${TOOLS_DIR:-/var/tmp/vhostuser-tools} mirror missing=()
+	for package in "$@"; do
+		[ -e "$dir/$package.unpacked" ] || missing+=("$package")
+	done
+	((${#missing[@]})) || return 0
 	packages debian-archive-keyring
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Label: Debian' | head -n1)
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
@@ -32,14 +35,22 @@ kustomize_of_trixie() {
 	local apt=(-q -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
 	apt-get "${apt[@]}" update
-	(cd "$dir" && apt-get "${apt[@]}" download kustomize && dpkg -x kustomize_*.deb . && rm kustomize_*.deb)
+	for package in "${missing[@]}"; do
+		# With the release's name, or apt would look for the version that is installed.
+		(cd "$dir" && apt-get "${apt[@]}" download "$package/trixie" && dpkg -x "$package"_*.deb . && rm "$package"_*.deb)
+		touch "$dir/$package.unpacked"
+	done
 }
 
-case ${1:?unit, deny, fuzz, image, manifests or sbom} in
+case ${1:?unit, deny, fuzz, image, manifests, documented or sbom} in
 unit) packages util-linux iproute2 make ;;
 deny) tool cargo-deny 0.20.2 ;;
 image) packages buildah libcap2-bin util-linux ;;
-manifests) kustomize_of_trixie ;;
+manifests) unpacked_of_trixie kubectl ;;
+documented)
+	packages buildah podman runc util-linux
+	unpacked_of_trixie kubectl docker-registry docker.io docker-cli containerd
+	;;
 sbom) tool cargo-cyclonedx 0.5.9 ;;
 fuzz)
 	packages g++

@@ -1,4 +1,4 @@
-//! Every YAML file there is.
+//! Every YAML file there is, and every page.
 
 use std::{fs, path::Path};
 
@@ -6,18 +6,28 @@ use crate::yaml::{documents, items, path, string};
 
 /// Below `dir`, as paths of the repository.
 pub fn yaml_files(dir: &str) -> Vec<String> {
+    files(dir, "yaml")
+}
+
+/// Of what the changelog says of other versions, nothing has to be true of this one.
+pub fn pages() -> Vec<String> {
+    let of_root = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"].map(str::to_owned);
+    files("docs", "md").into_iter().chain(of_root).collect()
+}
+
+fn files(dir: &str, extension: &str) -> Vec<String> {
     let mut found = Vec::new();
-    list(&path(dir), &mut found);
+    list(&path(dir), extension, &mut found);
     found.sort();
     found
 }
 
-fn list(dir: &Path, found: &mut Vec<String>) {
+fn list(dir: &Path, extension: &str, found: &mut Vec<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap().path();
         if entry.is_dir() {
-            list(&entry, found);
-        } else if entry.extension().is_some_and(|end| end == "yaml") {
+            list(&entry, extension, found);
+        } else if entry.extension().is_some_and(|end| end == extension) {
             found.push(entry.strip_prefix(path("")).unwrap().to_str().unwrap().to_owned());
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::Command};
 
 use crate::{
-    files::yaml_files,
+    files::{pages, yaml_files},
     yaml::{documents, items, path, string, text},
 };
 
@@ -40,8 +40,7 @@ fn kustomizations_name_the_image_that_is_built() {
 #[test]
 fn wherever_an_image_has_a_tag_it_is_this_one() {
     let mut found = 0;
-    let pages = ["README.md", "docs/install.md"].map(str::to_owned);
-    for file in yaml_files("manifests").into_iter().chain(yaml_files("examples")).chain(pages) {
+    for file in yaml_files("manifests").into_iter().chain(yaml_files("examples")).chain(pages()) {
         let text = text(&file);
         for name in ["network-vhostuser-binding:", "vhostuser-node:"] {
             for (at, _) in text.match_indices(name) {

@@ -1,0 +1,33 @@
+//! The commands of the documentation, run as they are written: whatever stands in an `sh` block of a page is run by one of
+//! the modules here. `<…>` in them is what a reader replaces, so the tests do.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod api_server;
+mod docker;
+mod images;
+mod kubectl;
+mod makefile;
+mod node;
+mod pages;
+mod registry;
+mod render;
+
+use std::collections::BTreeSet;
+
+/// Run whole by `make dataplane`; this picks some of its tests, for minutes.
+const A_PART: &str = "cargo test --test dataplane -- migrat";
+
+#[test]
+fn every_command_is_run_and_every_command_that_is_run_is_in_the_pages() {
+    let modules: [&[&str]; 6] = [
+        &images::COMMANDS,
+        &kubectl::COMMANDS,
+        &makefile::COMMANDS,
+        &node::COMMANDS,
+        &render::COMMANDS,
+        &[A_PART],
+    ];
+    let run: BTreeSet<String> = modules.concat().into_iter().map(str::to_owned).collect();
+    assert_eq!(pages::commands(), run);
+}

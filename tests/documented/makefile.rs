@@ -1,0 +1,44 @@
+//! `make`: `make test` is what the CI runs, so whatever it is made of has been run.
+
+use std::{collections::BTreeSet, fs};
+
+use crate::pages::{path, spans};
+
+pub const COMMANDS: [&str; 5] = ["make demo", "make check", "make unit", "make dataplane", "make test"];
+
+/// Run by `images.rs`; and one that measures for a quarter of an hour, which says nothing on a machine that is shared.
+const OTHERS: [&str; 3] = ["image", "push", "bench"];
+
+/// What a target is made of, itself among it.
+fn made_of(makefile: &str, target: &str, found: &mut BTreeSet<String>) {
+    found.insert(target.to_owned());
+    let rule = makefile.lines().find_map(|line| line.strip_prefix(target)?.strip_prefix(':'));
+    let rule = rule.unwrap_or_else(|| panic!("the Makefile has no target {target}"));
+    for needed in rule.split("##").next().unwrap().split_whitespace() {
+        made_of(makefile, needed, found);
+    }
+}
+
+fn tested() -> BTreeSet<String> {
+    let mut tested = BTreeSet::new();
+    made_of(&fs::read_to_string(path("Makefile")).unwrap(), "test", &mut tested);
+    tested
+}
+
+#[test]
+fn the_ci_runs_make_test() {
+    let ci = fs::read_to_string(path(".ci/run")).unwrap();
+    assert_eq!(ci.lines().last(), Some("exec make test"));
+}
+
+#[test]
+fn every_target_that_pages_name_is_part_of_make_test() {
+    let tested = tested();
+    let named = spans("make ").into_iter().chain(COMMANDS.map(str::to_owned));
+    for command in named {
+        let Some(targets) = command.strip_prefix("make ") else { continue };
+        for target in targets.split(' ').filter(|word| !word.contains('=') && !OTHERS.contains(word)) {
+            assert!(tested.contains(target), "{command}");
+        }
+    }
+}

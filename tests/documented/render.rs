@@ -1,0 +1,31 @@
+//! `render`, on files of these names: the demo's.
+
+use std::{env, fs, path::Path, process::Command};
+
+use crate::pages::path;
+
+pub const COMMANDS: [&str; 1] = [RENDER];
+
+const RENDER: &str = "network-vhostuser-binding render --vmi vmi.yaml --domain domain.xml --network-info network-info.json --diff";
+
+#[test]
+fn it_shows_what_will_become_of_the_domain() {
+    let dir = tempfile::tempdir().unwrap();
+    // JSON is YAML.
+    for (file, name) in
+        [("vmi.json", "vmi.yaml"), ("domain.xml", "domain.xml"), ("network-info.json", "network-info.json")]
+    {
+        fs::copy(path("examples/demo").join(file), dir.path().join(name)).unwrap();
+    }
+    let binaries = Path::new(env!("CARGO_BIN_EXE_network-vhostuser-binding")).parent().unwrap();
+    let inherited = env::var("PATH").unwrap();
+    let mut bash = Command::new("bash");
+    bash.arg("-euc").arg(RENDER).current_dir(&dir).env_clear();
+    let output = bash.env("PATH", format!("{}:{inherited}", binaries.display())).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
+    let diff = String::from_utf8(output.stdout).unwrap();
+    let added =
+        diff.lines().filter(|line| line.starts_with('+') && line.contains(r#"<interface type="vhostuser">"#));
+    assert_eq!(added.count(), 2, "{diff}");
+}
