@@ -23,7 +23,7 @@ IMAGE_TAG ?= v$(VERSION)
 CONTAINER_TOOL ?= $(firstword $(foreach tool,buildah podman docker,$(if $(shell command -v $(tool)),$(tool))))
 SIDECAR_IMAGE = $(REGISTRY)/network-vhostuser-binding:$(IMAGE_TAG)
 NODE_IMAGE    = $(REGISTRY)/vhostuser-node:$(IMAGE_TAG)
-# Docker takes the time from SOURCE_DATE_EPOCH itself.
+# Docker has no such option, and its old builder stamps the present: its layers are the same in content only.
 BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)),,--timestamp $(SOURCE_DATE_EPOCH)) \
 	--build-arg VERSION=$(VERSION)
 
