@@ -4,6 +4,7 @@ mod application;
 mod boot;
 mod chain;
 mod cni;
+mod dashboard;
 mod device_plugin;
 mod doctor;
 mod ending;
@@ -29,6 +30,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("two_nics_reach_their_own_networks_only", networks::two_nics_reach_their_own_networks_only),
     ("queue_pairs_agree_and_jumbo_frames_pass", networks::queue_pairs_agree_and_jumbo_frames_pass),
     ("metrics_and_doctor_tell_what_is", observing::metrics_and_doctor_tell_what_is),
+    ("every_panel_of_the_dashboard_shows_something", dashboard::every_panel_of_the_dashboard_shows_something),
     ("doctor_tells_what_is_wrong_with_files", doctor::files::doctor_tells_what_is_wrong_with_files),
     ("doctor_tells_a_root_that_is_not_there", doctor::files::doctor_tells_a_root_that_is_not_there),
     (

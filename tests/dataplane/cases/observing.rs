@@ -1,12 +1,11 @@
 //! What people on call look at tells what is: the metrics, and doctor.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use anyhow::{Result, ensure};
 
+use crate::agent::METRICS;
 use crate::boot::boot;
 use crate::doctor;
+use crate::http;
 use crate::node::{Stage, note};
 use crate::vm::{Nic, Vm};
 use crate::wait::{seconds, until};
@@ -51,20 +50,11 @@ fn state(device: &str) -> String {
 
 /// The value of a device's metric whose labels have this text.
 fn value(metric: &str, device: &str, labels: &str) -> Option<f64> {
-    let page = page().ok()?;
+    let page = http::get(METRICS, "/metrics").ok()?;
     let device = format!("device=\"{device}\"");
     let mut lines = page.lines().filter(|line| line.starts_with(metric));
     let line = lines.find(|line| line.contains(&device) && line.contains(labels))?;
     line.rsplit(' ').next()?.parse().ok()
-}
-
-fn page() -> Result<String> {
-    let mut stream = TcpStream::connect("127.0.0.1:9310")?;
-    stream.set_read_timeout(Some(seconds(5)))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: node\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 /// The ids of all that doctor finds wrong beside what this node is without: the peers are veth devices, and neither
