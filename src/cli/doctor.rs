@@ -22,6 +22,9 @@ pub struct DoctorNodeArgs {
     /// Where device-info files are
     #[arg(long, value_name = "DIR", default_value = crate::deviceinfo::DEVICE_PLUGIN_DIR)]
     pub device_info_dir: PathBuf,
+    /// The kubelet's PodResources socket: it knows which devices pods have
+    #[arg(long, value_name = "SOCKET", default_value = crate::deviceplugin::POD_RESOURCES)]
+    pub pod_resources: PathBuf,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

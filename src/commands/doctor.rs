@@ -22,7 +22,7 @@ pub(super) fn run(command: DoctorCommand) -> ExitCode {
 
 /// `vhostuser-device-plugin doctor`.
 pub fn run_node(args: DoctorNodeArgs) -> ExitCode {
-    let places = node::Places::new(args.config, args.device_info_dir);
+    let places = node::Places::new(args.config, args.device_info_dir, args.pod_resources);
     match node::examine(&places) {
         Ok(report) => tell(&report, args.json),
         Err(failure) => fail(USAGE, &format!("error: {failure}")),

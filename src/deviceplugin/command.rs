@@ -79,7 +79,7 @@ struct ServeArgs {
     #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet/device-plugins")]
     kubelet_dir: PathBuf,
     /// The kubelet's PodResources socket
-    #[arg(long, value_name = "SOCKET", default_value = "/var/lib/kubelet/pod-resources/kubelet.sock")]
+    #[arg(long, value_name = "SOCKET", default_value = super::POD_RESOURCES)]
     pod_resources: PathBuf,
     /// Namespace of the pod in which this runs (downward API): with the name, it proves that the kubelet's list is whole
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", requires = "pod_name")]

@@ -24,7 +24,7 @@ mod http;
 pub mod info_files;
 mod install;
 mod inventory;
-mod kubelet;
+pub(crate) mod kubelet;
 mod metrics;
 mod mounts;
 mod node;
@@ -42,3 +42,6 @@ mod watch;
 mod own_mounts;
 
 pub use command::{Cli, run};
+
+/// Where the kubelet serves its PodResources API.
+pub const POD_RESOURCES: &str = "/var/lib/kubelet/pod-resources/kubelet.sock";

@@ -1,6 +1,7 @@
 //! The ports' metrics. Direction is the guest's: what it receives (`rx`) the switch has sent.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::Path,
     sync::{Mutex, PoisonError},
@@ -33,28 +34,30 @@ struct Times {
 /// OVS itself renews its counters every five seconds.
 const TIMES: Times = Times { answer: Duration::from_secs(1), fresh: Duration::from_secs(1) };
 
-/// Name, help, and OVS's name for the same.
-const COUNTERS: [(&str, &str, &str); 8] = [
+/// Name, help, and OVS's name for the same. Of vhost-user ports it keeps no `tx_errors`, and since it asks DPDK for their
+/// statistics no `rx_errors`.
+const COUNTERS: [(&str, &str, &str); 6] = [
     ("guest_rx_packets", "Packets that the guest was given.", "tx_packets"),
     ("guest_rx_bytes", "Bytes that the guest was given.", "tx_bytes"),
     ("guest_rx_dropped_packets", "Packets that the guest did not take.", "tx_dropped"),
-    ("guest_rx_errors", "Packets for the guest that the switch failed to send.", "tx_errors"),
     ("guest_tx_packets", "Packets that the guest has sent.", "rx_packets"),
     ("guest_tx_bytes", "Bytes that the guest has sent.", "rx_bytes"),
     ("guest_tx_dropped_packets", "Packets of the guest that the switch dropped.", "rx_dropped"),
-    ("guest_tx_errors", "Packets of the guest that were in error.", "rx_errors"),
 ];
 
 /// Name, help and value of a gauge.
 type Gauge = (&'static str, &'static str, fn(&Port) -> Option<i64>);
 
+/// The ports of each OVSDB; nothing if it could not be asked.
+type Seen = BTreeMap<HostDir, Option<Vec<Port>>>;
+
 /// Every switch's ports as they were last seen.
 #[derive(Debug)]
 pub(crate) struct PortMetrics {
+    /// Name and OVSDB. Several may be bridges of one OVS, whose ports must be told once.
     switches: Vec<(String, HostDir)>,
     times: Times,
-    /// By switch: its ports; nothing if it could not be asked.
-    seen: Mutex<Vec<Option<Vec<Port>>>>,
+    seen: Mutex<Seen>,
     asked: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -74,44 +77,43 @@ impl PortMetrics {
             return;
         }
         let deadline = Instant::now() + self.times.answer;
-        let ask = |(_, socket): &(String, HostDir)| {
-            let socket = socket.clone();
-            spawn_blocking(move || ports::read(AsRef::<Path>::as_ref(&socket), deadline))
+        let ask = |socket: &HostDir| {
+            let asked = socket.clone();
+            let answer = spawn_blocking(move || ports::read(AsRef::<Path>::as_ref(&asked), deadline));
+            (socket.clone(), answer)
         };
-        let answers: Vec<_> = self.switches.iter().map(ask).collect();
-        let mut seen = Vec::with_capacity(answers.len());
-        for ((switch, _), answer) in self.switches.iter().zip(answers) {
+        let sockets: BTreeSet<&HostDir> = self.switches.iter().map(|(_, socket)| socket).collect();
+        let answers: Vec<_> = sockets.into_iter().map(ask).collect();
+        let mut seen = Seen::new();
+        for (socket, answer) in answers {
             let answer = answer.await.map_err(|error| error.to_string());
-            seen.push(self.told(
-                switch,
-                seen.len(),
-                answer.and_then(|ports| ports.map_err(|error| error.to_string())),
-            ));
+            let ports = self.told(&socket, answer.and_then(|ports| ports.map_err(|error| error.to_string())));
+            seen.insert(socket, ports);
         }
         *self.seen() = seen;
         *asked = Some(Instant::now());
     }
 
     /// Writes down that a switch stopped answering, or answers again.
-    fn told(&self, switch: &str, index: usize, answer: Result<Vec<Port>, String>) -> Option<Vec<Port>> {
-        let failed_before = matches!(self.seen().get(index), Some(None));
+    fn told(&self, ovsdb: &HostDir, answer: Result<Vec<Port>, String>) -> Option<Vec<Port>> {
+        let failed_before = matches!(self.seen().get(ovsdb), Some(None));
         match answer {
             Ok(ports) => {
                 if failed_before {
-                    info!(switch, "the ports' metrics are read again");
+                    info!(%ovsdb, "the ports' metrics are read again");
                 }
                 Some(ports)
             }
             Err(error) => {
                 if !failed_before {
-                    warn!(switch, "the ports' metrics cannot be read: {error}");
+                    warn!(%ovsdb, "the ports' metrics cannot be read: {error}");
                 }
                 None
             }
         }
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Vec<Option<Vec<Port>>>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,7 +135,7 @@ fn labels(port: &Port) -> [(&'static str, &str); 8] {
 impl Collector for PortMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let seen = self.seen().clone();
-        let ports: Vec<&Port> = seen.iter().flatten().flatten().collect();
+        let ports: Vec<&Port> = seen.values().flatten().flatten().collect();
         for (name, help, column) in COUNTERS {
             encode_counter(&mut encoder, &format!("vhostuser_port_{name}"), help, column, &ports)?;
         }
@@ -153,7 +155,8 @@ impl Collector for PortMetrics {
         let help = "1 for a switch whose ports could not be read.";
         let mut family =
             encoder.encode_descriptor("vhostuser_switch_scrape_error", help, None, MetricType::Gauge)?;
-        for ((switch, _), ports) in self.switches.iter().zip(&seen) {
+        for (switch, socket) in &self.switches {
+            let Some(ports) = seen.get(socket) else { continue };
             let labels = [("switch", switch.as_str())];
             ConstGauge::new(i64::from(ports.is_none())).encode(family.encode_family(&labels)?)?;
         }

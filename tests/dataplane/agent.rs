@@ -37,6 +37,9 @@ pub(crate) const CLIENT1: &str = "vhostuser.network/br1-listening";
 /// What the switch's own pod asks for.
 const DATAPLANE: &str = "vhostuser.network/dataplane";
 
+/// Where the device plugin tells its metrics.
+pub(crate) const METRICS: &str = "127.0.0.1:9310";
+
 const CONFIG: &str = "\
 domain: vhostuser.network
 switches:
@@ -72,7 +75,7 @@ impl Agent {
     pub(crate) fn start_plugin(&self) -> Result<()> {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "unchanged", "/opt/vhostuser-device-plugin"]);
-        command.args(["--listen", "127.0.0.1:9310"]);
+        command.args(["--listen", METRICS]);
         *self.plugin.borrow_mut() = Some(Process::daemon("the device plugin", &mut command, &log())?);
         let all = |(resource, ports): &(&str, usize)| self.kubelet.devices(resource).len() == *ports;
         let registered = || PORTS.iter().all(all) && self.kubelet.devices(DATAPLANE).len() == 1;

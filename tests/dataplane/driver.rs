@@ -11,6 +11,8 @@
 //! agent     the node's kubelet and device plugin
 //! multus    which device is whose; calls the CNI plugin
 //! pod       compute.sh and sidecar.sh: the two containers of a virt-launcher pod; mounts.sh: what the kubelet adds
+//! doctor    what doctor says
+//! prometheus  scrapes the device plugin
 //! application  a pod that is no VM: application.sh, testpmd.sh
 //! boot      what virt-launcher asks of the hook and of libvirt
 //! cases/    the tests
@@ -26,8 +28,10 @@ mod boot;
 mod cases;
 mod cni;
 mod device;
+mod doctor;
 mod domain;
 mod guest;
+mod http;
 mod inside;
 mod libvirt;
 mod logs;
@@ -38,6 +42,7 @@ mod node;
 mod pod;
 mod probe;
 mod process;
+mod prometheus;
 mod sandbox;
 mod switch;
 mod vm;

@@ -16,7 +16,7 @@ use crate::libvirt::Libvirt;
 use crate::multus;
 use crate::network::inside;
 use crate::node::note;
-use crate::process::Process;
+use crate::process::{Process, run};
 use crate::sandbox::Sandbox;
 use crate::vm::Vm;
 use crate::wait::{seconds, until};
@@ -184,6 +184,14 @@ impl Pod {
     pub(crate) fn kill_compute(&mut self) -> Result<()> {
         self.launcher_socket = None;
         self.compute.kill()
+    }
+
+    /// QEMU alone dies, and can clean nothing up.
+    pub(crate) fn kill_qemu(&self) -> Result<()> {
+        let pid_file = self.dir.join(format!("run/libvirt/qemu/run/{}.pid", self.vm.domain()));
+        let number = fs::read_to_string(&pid_file).with_context(|| pid_file.display().to_string())?;
+        let target = self.compute_pid().as_raw_nonzero().to_string();
+        run(seconds(5), &["nsenter", "--pid", "--target", &target, "kill", "-KILL", number.trim()]).map(drop)
     }
 
     pub(crate) fn console(&self) -> String {

@@ -11,7 +11,7 @@ stack=${DATAPLANE_STACK:-trixie}
 dir=${DATAPLANE_DIR:-/var/tmp/vhostuser-dataplane}
 root=$dir/$stack
 # Raise it when the lists below change: a folder made by an older version of this script is then completed.
-version=4
+version=5
 
 case $stack in
   trixie)   dpdk=25 ;;
@@ -22,7 +22,8 @@ esac
 # vhost-user port silently stays out of the datapath. The drivers: an uplink without hardware, and a DPDK pod's NIC.
 drivers="librte-mempool-ring$dpdk librte-net-null$dpdk librte-net-virtio$dpdk"
 packages="qemu-system-x86 ipxe-qemu seabios libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-  openvswitch-switch-dpdk $drivers libxml2-utils iproute2 iputils-ping ethtool procps util-linux strace busybox-static kmod cpio xz-utils zstd"
+  openvswitch-switch-dpdk $drivers libxml2-utils prometheus strace iproute2 iputils-ping ethtool procps util-linux
+  busybox-static kmod cpio xz-utils zstd"
 
 [ "$(id -u)" = 0 ] || { echo "setup.sh must run as root: debootstrap makes device nodes and owners" >&2; exit 1; }
 if [ "$(cat "$root/.complete" 2>/dev/null)" = "$version" ]; then

@@ -98,6 +98,11 @@ impl Switch {
         }
     }
 
+    pub(crate) fn signal_vswitchd(&self, signal: Signal) -> Result<()> {
+        self.vswitchd.as_ref().context("ovs-vswitchd runs")?.signal(signal);
+        Ok(())
+    }
+
     pub(crate) fn kill_vswitchd(&mut self) -> Result<()> {
         self.vswitchd.take().map_or(Ok(()), |mut vswitchd| vswitchd.kill())
     }

@@ -22,7 +22,7 @@ mod streams;
 mod tests;
 mod wire;
 
-pub(crate) use podresources::{Listing, in_use};
+pub(crate) use podresources::{Asked, Listing, ask, in_use};
 pub(crate) use serve::{KubeletError, serve};
 pub(crate) use socket::socket_path;
 

@@ -1,6 +1,8 @@
 //! Which devices pods have, as the kubelet knows it.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroI32, path::Path, time::Duration};
+
+use tokio::{net::UnixStream, runtime::Builder};
 
 use super::{
     channel::{self, CallError},
@@ -27,6 +29,29 @@ pub(crate) struct Listing {
     pub(crate) devices: BTreeSet<(String, String)>,
     /// Namespace and name of them all, those without devices too.
     pub(crate) pods: BTreeSet<(String, String)>,
+}
+
+/// What the kubelet says to somebody who asks once, and is no daemon.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// Its process, if that can be seen from here.
+    pub(crate) process: Option<NonZeroI32>,
+    /// Its list.
+    pub(crate) listing: Option<Listing>,
+}
+
+/// Asks, and waits so long for the answer. Where there is no kubelet nothing is known.
+pub(crate) fn ask(socket: &Path, domain: &str, limit: Duration) -> Asked {
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Asked::default() };
+    runtime.block_on(async {
+        Asked { process: process(socket).await, listing: in_use(socket, domain, limit).await.ok() }
+    })
+}
+
+/// The kernel tells the process that listens, by its number here; 0 is one that is not seen here (`unix(7)`).
+async fn process(socket: &Path) -> Option<NonZeroI32> {
+    let peer = UnixStream::connect(socket).await.ok()?.peer_cred().ok()?;
+    peer.pid().and_then(NonZeroI32::new)
 }
 
 /// What pods have of resources in this domain.

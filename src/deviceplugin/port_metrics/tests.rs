@@ -18,9 +18,6 @@ vhostuser_port_guest_rx_bytes_total{A} 6
 # HELP vhostuser_port_guest_rx_dropped_packets Packets that the guest did not take.
 # TYPE vhostuser_port_guest_rx_dropped_packets counter
 vhostuser_port_guest_rx_dropped_packets_total{A} 7
-# HELP vhostuser_port_guest_rx_errors Packets for the guest that the switch failed to send.
-# TYPE vhostuser_port_guest_rx_errors counter
-vhostuser_port_guest_rx_errors_total{A} 8
 # HELP vhostuser_port_guest_tx_packets Packets that the guest has sent.
 # TYPE vhostuser_port_guest_tx_packets counter
 vhostuser_port_guest_tx_packets_total{A} 1
@@ -31,9 +28,6 @@ vhostuser_port_guest_tx_bytes_total{A} 2
 # HELP vhostuser_port_guest_tx_dropped_packets Packets of the guest that the switch dropped.
 # TYPE vhostuser_port_guest_tx_dropped_packets counter
 vhostuser_port_guest_tx_dropped_packets_total{A} 3
-# HELP vhostuser_port_guest_tx_errors Packets of the guest that were in error.
-# TYPE vhostuser_port_guest_tx_errors counter
-vhostuser_port_guest_tx_errors_total{A} 4
 # HELP vhostuser_port_mtu_bytes The port's MTU.
 # TYPE vhostuser_port_mtu_bytes gauge
 vhostuser_port_mtu_bytes{A} 9000
@@ -99,6 +93,24 @@ fn the_text_is_frozen() {
         .map(|line| format!("{line}\n"))
         .collect();
     assert_eq!(ports, ALL.replace("{A", &format!("{{{A}")).replace("{B", &format!("{{{B}")));
+}
+
+/// Prometheus takes a series once in a scrape. The stub answers one connection only.
+#[test]
+fn the_ports_of_one_ovs_with_several_bridges_are_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = stub::answer(dir.path(), vec![answer()]);
+    let text = scrape(&metrics(&[("ovs", &socket), ("more", &socket)], PATIENT));
+    let series = text.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0));
+    let mut series: Vec<_> = series.filter(|line| !line.starts_with('#')).collect();
+    series.sort_unstable();
+    let all = series.len();
+    series.dedup();
+    assert_eq!(series.len(), all, "{text}");
+    for switch in ["ovs", "more"] {
+        let line = format!("vhostuser_switch_scrape_error{{switch=\"{switch}\"}} 0\n");
+        assert!(text.contains(&line), "{text}");
+    }
 }
 
 /// A switch that is dead costs a second, and nothing else.

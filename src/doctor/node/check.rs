@@ -133,7 +133,8 @@ fn directory(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
     let shown = path.display();
     let restart = "restart the device plugin: it makes the directories at its start";
     let Some(found) = device.directory else {
-        if node.root.found.is_some() {
+        // What is below a root that is not mounted cannot be seen from here.
+        if node.root.mount.is_some() {
             let problem = "the device's directory is missing: a pod with this device does not start";
             findings.push(Finding::new(Id::DirectoryMissing, shown, problem, restart));
         }

@@ -20,8 +20,7 @@ struct Ends<'n> {
 }
 
 pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
-    let Some((scope, switch)) =
-        node.scope.switches.get(device.scope.switch).zip(node.switches.get(device.scope.switch))
+    let Some((scope, switch)) = node.scope.switches.get(device.scope.switch).zip(node.switch(&device.scope))
     else {
         return;
     };
@@ -75,6 +74,11 @@ impl Ends<'_> {
         self.device.scope.id.as_str()
     }
 
+    /// No pod has it: what is in its directory is an earlier one's, and in nobody's way.
+    fn is_free(&self) -> bool {
+        self.device.in_use == Some(false)
+    }
+
     fn place(&self) -> String {
         format!("device {}, {}", self.id(), self.socket)
     }
@@ -124,7 +128,7 @@ impl Ends<'_> {
             (true, Listening::Yes) => {
                 "the guest listens, and OVS has no port for it: the VM hangs in 'paused (starting up)'"
             }
-            (true, Listening::Unseen) => {
+            (true, Listening::Unseen) if !self.is_free() => {
                 "there is a socket and OVS has no port for it: if its VM is there, it hangs in 'paused (starting up)'"
             }
             _ => return None,
@@ -139,7 +143,7 @@ impl Ends<'_> {
     }
 
     fn no_port_for_the_switch_socket(&self) -> Option<Finding> {
-        self.device.socket.then(|| {
+        (self.device.socket && !self.is_free()).then(|| {
             let problem = "a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that \
                            connects is refused again and again";
             let place = format!("{}: no port {}", self.place(), self.port);
@@ -207,9 +211,15 @@ impl Ends<'_> {
                     "OVS waits for the guest, and nobody listens on the socket: QEMU of {whose} has ended"
                 ),
             ),
-            (true, _) => {
-                let problem = "the socket is there, and OVS is not connected to it: OVS does not see this directory, or \
-                               may not connect";
+            (true, listening) => {
+                let gone = match listening {
+                    Listening::Unseen => "QEMU has ended (its process cannot be seen from here), ",
+                    Listening::Yes | Listening::No => "",
+                };
+                let problem = format!(
+                    "the socket is there, and OVS is not connected to it: {gone}OVS does not see this directory, or may not \
+                     connect"
+                );
                 let remedy = format!(
                     "grep {} /var/log/openvswitch/ovs-vswitchd.log; ls -l {}; a switch in a pod must mount the socket \
                      root (resource 'dataplane'), one that is not root needs sockets.switchUser",
@@ -239,7 +249,8 @@ impl Ends<'_> {
         };
         let remedy = match missing {
             true => format!(
-                "ls -l {}/{}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log",
+                "systemctl restart openvswitch-switch, which makes it anew; if it does not come, ls -l {}/{}: where it is missing, \
+                 look at ovs-vswitchd.log; where not, at the device plugin's log",
                 self.switch.sockets.as_ref().map(ToString::to_string).unwrap_or_default(),
                 self.port
             ),

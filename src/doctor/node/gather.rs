@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     NodeError, Places,
+    kubelet::Kubelet,
     listeners::Listeners,
     scope::{self, Scope},
     snapshot::{Device, Hugepages, Root, Snapshot, SwitchSocket},
@@ -19,7 +20,7 @@ use crate::{
     deviceinfo::{self, DeviceInfo},
     doctor::look::{self, Attributes},
     source_file,
-    vhostuser::{DeviceId, POD_DIR, SOCKET_FILE, SocketMode},
+    vhostuser::{DeviceId, HostDir, POD_DIR, SOCKET_FILE, SocketMode},
 };
 
 /// One look at everything.
@@ -30,14 +31,19 @@ pub(super) fn gather(mut scope: Scope, places: &Places) -> Result<Snapshot, Node
     }
     let mut names: BTreeSet<String> = scope.devices.iter().map(|device| device.id.port_name()).collect();
     names.insert(SOCKET_FILE.to_owned());
-    let listeners = Listeners::gather(&places.proc, &names);
-    let devices = scope.devices.iter().map(|device| look_at_device(device, &scope, &files, &listeners));
+    let kubelet = Kubelet::ask(&places.pod_resources, scope.domain.as_deref(), places.answer);
+    let listeners = Listeners::gather(&places.proc, kubelet.is_seen, &names);
+    let devices = scope.devices.iter().map(|device| Device {
+        in_use: kubelet.in_use(device),
+        ..look_at_device(device, &scope, &files, &listeners)
+    });
+    let ovsdbs: BTreeSet<&HostDir> = scope.switches.iter().map(|switch| &switch.ovsdb).collect();
     Ok(Snapshot {
         hugepages: hugepages(&places.sys),
         root: root(&scope, &places.proc)?,
         devices: devices.collect(),
         orphans: files.orphans(&scope),
-        switches: scope.switches.iter().map(|each| switch::gather(each, places.answer)).collect(),
+        switches: ovsdbs.iter().map(|&ovsdb| (ovsdb.clone(), switch::gather(ovsdb, places.answer))).collect(),
         scope,
     })
 }
@@ -108,6 +114,7 @@ fn look_at_device(device: &scope::Device, scope: &Scope, files: &InfoFiles, list
         directory: look::there(&directory),
         socket: socket.is_some(),
         listening,
+        in_use: None,
         switch_socket,
         said: files.said.get(&info).cloned(),
         info,

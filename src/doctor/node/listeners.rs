@@ -27,9 +27,10 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Those whose paths end in one of these file names.
-    pub(super) fn gather(proc: &Path, names: &BTreeSet<String>) -> Self {
+    pub(super) fn gather(proc: &Path, sees_kubelet: bool, names: &BTreeSet<String>) -> Self {
         let mut found = Self {
-            sees_all: look::link(&proc.join("self/ns/pid")).as_deref() == Some(FIRST_PID_NAMESPACE),
+            sees_all: sees_kubelet
+                || look::link(&proc.join("self/ns/pid")).as_deref() == Some(FIRST_PID_NAMESPACE),
             ..Self::default()
         };
         for processes in by_network_namespace(proc).values() {
@@ -110,13 +111,13 @@ mod tests {
         let names = BTreeSet::from(["a.sock".to_owned()]);
         let listener = UnixListener::bind(&path).unwrap();
         let file = look::there(&path);
-        let found = Listeners::gather(Path::new("/proc"), &names);
+        let found = Listeners::gather(Path::new("/proc"), false, &names);
         assert_eq!((found.on_file(file), found.on_path(&path)), (Listening::Yes, Listening::Yes));
         std::fs::rename(&path, &moved).unwrap();
-        let found = Listeners::gather(Path::new("/proc"), &names);
+        let found = Listeners::gather(Path::new("/proc"), false, &names);
         assert_eq!(found.on_path(&path), Listening::Yes);
         drop(listener);
-        let found = Listeners::gather(Path::new("/proc"), &names);
+        let found = Listeners::gather(Path::new("/proc"), false, &names);
         assert_ne!(found.on_path(&path), Listening::Yes);
         assert_ne!(found.on_file(look::there(&moved)), Listening::Yes);
     }

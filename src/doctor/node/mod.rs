@@ -3,6 +3,7 @@
 mod check;
 mod devices;
 mod gather;
+mod kubelet;
 mod listeners;
 pub mod scope;
 pub mod snapshot;
@@ -29,18 +30,21 @@ pub struct Places {
     pub config: Option<PathBuf>,
     /// The device-info files of device plugins.
     pub device_info: PathBuf,
+    /// The kubelet's PodResources socket.
+    pub pod_resources: PathBuf,
     /// The kernel's view of processes.
     pub proc: PathBuf,
     /// The kernel's view of hardware.
     pub sys: PathBuf,
-    /// How long a switch may take to answer.
+    /// How long a switch or the kubelet may take to answer.
     pub answer: Duration,
 }
 
 impl Places {
     /// Those of this machine.
-    pub fn new(config: Option<PathBuf>, device_info: PathBuf) -> Self {
-        Self { config, device_info, proc: "/proc".into(), sys: "/sys".into(), answer: Duration::from_secs(2) }
+    pub fn new(config: Option<PathBuf>, device_info: PathBuf, pod_resources: PathBuf) -> Self {
+        let (proc, sys, answer) = ("/proc".into(), "/sys".into(), Duration::from_secs(2));
+        Self { config, device_info, pod_resources, proc, sys, answer }
     }
 }
 

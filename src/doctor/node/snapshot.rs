@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 
 use super::scope;
-use crate::{doctor::look::Attributes, ovsdb::OvsdbError, vhostuser::SocketMode};
+use crate::{
+    doctor::look::Attributes,
+    ovsdb::OvsdbError,
+    vhostuser::{HostDir, SocketMode},
+};
 
 /// All of it.
 #[derive(Debug)]
@@ -20,8 +24,8 @@ pub struct Snapshot {
     pub devices: Vec<Device>,
     /// Device-info files of our domain for no device.
     pub orphans: Vec<PathBuf>,
-    /// In the order of the scope's.
-    pub switches: Vec<Switch>,
+    /// By their OVSDB: several of the scope's may be bridges of one.
+    pub switches: BTreeMap<HostDir, Switch>,
 }
 
 /// Pages of one size.
@@ -57,6 +61,8 @@ pub struct Device {
     pub socket: bool,
     /// Whether somebody listens on it.
     pub listening: Listening,
+    /// Whether a pod has the device; nothing if the kubelet does not tell.
+    pub in_use: Option<bool>,
     /// The switch's own socket for it, in the switch's directory (client mode).
     pub switch_socket: Option<SwitchSocket>,
     /// Its device-info file.
@@ -153,9 +159,14 @@ pub enum Datapath {
 }
 
 impl Snapshot {
+    /// The switch of a device.
+    pub fn switch(&self, device: &scope::Device) -> Option<&Switch> {
+        self.switches.get(&self.scope.switches.get(device.switch)?.ovsdb)
+    }
+
     /// The port of a device, on whatever bridge of its switch.
     pub fn port(&self, device: &scope::Device) -> Option<&Interface> {
-        let database = self.switches.get(device.switch)?.database.as_ref().ok()?;
+        let database = self.switch(device)?.database.as_ref().ok()?;
         let name = device.id.port_name();
         database.interfaces.iter().find(|interface| interface.name == name)
     }

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    scope,
-    snapshot::{Database, Datapath, Interface, Switch},
-};
+use super::snapshot::{Database, Datapath, Interface, Switch};
 use crate::{
     doctor::look,
     marks,
@@ -18,11 +15,12 @@ use crate::{
         rows::{Table, select},
         value::{Row, Uuid, ValueError},
     },
+    vhostuser::HostDir,
 };
 
 /// Database and process may each take so long.
-pub(super) fn gather(switch: &scope::Switch, answer: Duration) -> Switch {
-    let socket: &Path = switch.ovsdb.as_ref();
+pub(super) fn gather(ovsdb: &HostDir, answer: Duration) -> Switch {
+    let socket: &Path = ovsdb.as_ref();
     let run_dir = socket.parent().unwrap_or(socket);
     Switch {
         database: database(socket, Instant::now() + answer),

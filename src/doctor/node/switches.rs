@@ -1,63 +1,93 @@
 //! What is wrong with a switch.
 
+use std::fmt;
+
 use super::{
     scope,
-    snapshot::{Database, Datapath, Interface, Snapshot, Switch},
+    snapshot::{Database, Datapath, Interface, Listening, Snapshot, Switch},
 };
 use crate::{
     doctor::finding::{Finding, Id},
     ovsdb::control,
-    vhostuser::{Quoted, SOCKET_PATH_MAX},
+    vhostuser::{HostDir, Quoted, SOCKET_PATH_MAX},
 };
 
 pub(super) fn check(node: &Snapshot, findings: &mut Vec<Finding>) {
-    for (scope, switch) in node.scope.switches.iter().zip(&node.switches) {
-        process(scope, &switch.datapath, findings);
+    for (ovsdb, switch) in &node.switches {
+        let named = Named::of(node, ovsdb);
+        process(&named, &switch.datapath, findings);
         match &switch.database {
             Err(error) => findings.push(Finding::new(
                 Id::OvsdbSilent,
-                format_args!("switches '{}', ovsdb = {}", scope.name, scope.ovsdb),
+                named.place(format_args!("ovsdb = {ovsdb}")),
                 format_args!("OVS's database cannot be asked: {error}"),
-                format_args!("systemctl start openvswitch-switch, or correct 'ovsdb'; ls -l {}", scope.ovsdb),
+                format_args!("systemctl start openvswitch-switch, or correct 'ovsdb'; ls -l {ovsdb}"),
             )),
             Ok(database) => {
-                dpdk(scope, database, findings);
-                bridge(scope, database, findings);
-                let interfaces = database.interfaces.iter().filter(|interface| is_of_dpdk(interface));
-                interfaces.for_each(|each| interface(scope, switch, each, findings));
+                dpdk(&named, database, findings);
+                named.switches.iter().for_each(|each| bridge(each, database, findings));
+                // Without DPDK each of them has an error, and nothing is wrong with it.
+                let interfaces = database.interfaces.iter().filter(|_| database.dpdk_initialized);
+                let interfaces =
+                    interfaces.filter(|each| is_of_dpdk(each) && !meets_a_stale_socket(node, each));
+                interfaces.for_each(|each| interface(&named, switch, each, findings));
             }
         }
     }
 }
 
 pub(super) fn facts(node: &Snapshot) -> impl Iterator<Item = String> {
-    node.scope.switches.iter().zip(&node.switches).filter_map(|(scope, switch)| {
+    node.switches.iter().filter_map(|(ovsdb, switch)| {
         let database = switch.database.as_ref().ok()?;
         let version =
             |version: &Option<String>| version.clone().unwrap_or_else(|| "of unknown version".to_owned());
         let (ovs, dpdk) = (version(&database.ovs_version), version(&database.dpdk_version));
         let ports = database.interfaces.iter().filter(|interface| interface.mode().is_some()).count();
-        Some(format!("switch {} at {}: OVS {ovs}, {dpdk}, {ports} vhost-user ports", scope.name, scope.ovsdb))
+        let names: Vec<_> = Named::of(node, ovsdb).switches.iter().map(|each| each.name.as_str()).collect();
+        let names = names.join(", ");
+        Some(format!("switch {names} at {ovsdb}: OVS {ovs}, {dpdk}, {ports} vhost-user ports"))
     })
+}
+
+/// One OVS, by the configuration's names for its bridges.
+struct Named<'n> {
+    switches: Vec<&'n scope::Switch>,
+}
+
+impl<'n> Named<'n> {
+    fn of(node: &'n Snapshot, ovsdb: &HostDir) -> Self {
+        Self { switches: node.scope.switches.iter().filter(|each| each.ovsdb == *ovsdb).collect() }
+    }
+
+    fn place(&self, what: impl fmt::Display) -> String {
+        let names: Vec<_> = self.switches.iter().map(|each| format!("'{}'", each.name)).collect();
+        format!("switches {}, {what}", names.join(", "))
+    }
 }
 
 fn is_of_dpdk(interface: &Interface) -> bool {
     interface.kind == "dpdk" || interface.mode().is_some()
 }
 
-fn process(scope: &scope::Switch, datapath: &Datapath, findings: &mut Vec<Finding>) {
-    let place = |what: &str| format!("switches '{}', {what}", scope.name);
+/// Then its error is that socket's, which is told of its device.
+fn meets_a_stale_socket(node: &Snapshot, interface: &Interface) -> bool {
+    let mut devices = node.devices.iter().filter(|device| device.scope.id.port_name() == interface.name);
+    devices
+        .any(|device| device.switch_socket.as_ref().is_some_and(|socket| socket.listening == Listening::No))
+}
+
+fn process(named: &Named<'_>, datapath: &Datapath, findings: &mut Vec<Finding>) {
     let start = "systemctl restart openvswitch-switch, and look at ovs-vswitchd.log";
     match datapath {
         Datapath::Unknown(dir) => findings.push(Finding::new(
             Id::VswitchdUnknown,
-            place(&dir.display().to_string()),
+            named.place(dir.display()),
             "ovs-vswitchd has no control socket there: it does not run, or its run directory is another",
             start,
         )),
         Datapath::Silent(error) => findings.push(Finding::new(
             Id::VswitchdSilent,
-            place("ovs-vswitchd's control socket"),
+            named.place("ovs-vswitchd's control socket"),
             format_args!("ovs-vswitchd does not answer: {error}"),
             start,
         )),
@@ -65,11 +95,11 @@ fn process(scope: &scope::Switch, datapath: &Datapath, findings: &mut Vec<Findin
     }
 }
 
-fn dpdk(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding>) {
+fn dpdk(named: &Named<'_>, database: &Database, findings: &mut Vec<Finding>) {
     if !database.dpdk_initialized {
         findings.push(Finding::new(
             Id::DpdkOff,
-            format_args!("switches '{}', Open_vSwitch.dpdk_initialized = false", scope.name),
+            named.place("Open_vSwitch.dpdk_initialized = false"),
             "OVS runs without DPDK: no vhost-user port works",
             "ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true && systemctl restart openvswitch-switch (the \
              binary must be built with DPDK; ovs-vswitchd.log says why it cannot start it)",
@@ -110,7 +140,7 @@ fn bridge(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding
     }
 }
 
-fn interface(scope: &scope::Switch, switch: &Switch, interface: &Interface, findings: &mut Vec<Finding>) {
+fn interface(named: &Named<'_>, switch: &Switch, interface: &Interface, findings: &mut Vec<Finding>) {
     let Interface { name, bridge, path, error, .. } = interface;
     if let Some(path) = path.as_ref().filter(|path| path.len() > SOCKET_PATH_MAX) {
         findings.push(Finding::new(
@@ -137,7 +167,7 @@ fn interface(scope: &scope::Switch, switch: &Switch, interface: &Interface, find
     {
         findings.push(Finding::new(
             Id::PortNotInDatapath,
-            format_args!("switches '{}', ovs-appctl dpif/show: no {name}", scope.name),
+            named.place(format_args!("ovs-appctl dpif/show: no {name}")),
             format_args!(
                 "port {name} of bridge {bridge} is in the database, without an error, and not in the datapath: no \
                  packet passes. Most often DPDK got no memory for it: too few free hugepages, or its mempool driver \

@@ -4,7 +4,9 @@ mod application;
 mod boot;
 mod chain;
 mod cni;
+mod dashboard;
 mod device_plugin;
+mod doctor;
 mod ending;
 mod golden;
 mod isolation;
@@ -28,6 +30,17 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("two_nics_reach_their_own_networks_only", networks::two_nics_reach_their_own_networks_only),
     ("queue_pairs_agree_and_jumbo_frames_pass", networks::queue_pairs_agree_and_jumbo_frames_pass),
     ("metrics_and_doctor_tell_what_is", observing::metrics_and_doctor_tell_what_is),
+    ("every_panel_of_the_dashboard_shows_something", dashboard::every_panel_of_the_dashboard_shows_something),
+    ("doctor_tells_what_is_wrong_with_files", doctor::files::doctor_tells_what_is_wrong_with_files),
+    ("doctor_tells_a_root_that_is_not_there", doctor::files::doctor_tells_a_root_that_is_not_there),
+    (
+        "doctor_tells_what_is_wrong_with_the_switch",
+        doctor::switch::doctor_tells_what_is_wrong_with_the_switch,
+    ),
+    ("doctor_tells_each_broken_port", doctor::ports::doctor_tells_each_broken_port),
+    ("doctor_tells_who_waits_for_a_guest", doctor::waiting::doctor_tells_who_waits_for_a_guest),
+    ("doctor_tells_who_waits_for_the_switch", doctor::waiting::doctor_tells_who_waits_for_the_switch),
+    ("doctor_tells_what_is_wrong_with_a_pod", doctor::pod::doctor_tells_what_is_wrong_with_a_pod),
     ("packets_pass_with_memfd", memory::packets_pass_with_memfd),
     ("packets_pass_with_hugepages", memory::packets_pass_with_hugepages),
     ("packets_pass_with_numa_cells", memory::packets_pass_with_numa_cells),

@@ -1,13 +1,15 @@
 //! PodResources.
 
-use std::{collections::BTreeSet, os::unix::net::UnixListener, time::Duration};
+use std::{collections::BTreeSet, os::unix::net::UnixListener, path::PathBuf, time::Duration};
+
+use tokio::task::spawn_blocking;
 
 use super::{
     NAME, PATIENCE, Running, Stub, limited,
     standin::{Kubelet, dial},
     until,
 };
-use crate::deviceplugin::kubelet::{channel::CallError, in_use, podresources::PodResourcesError};
+use crate::deviceplugin::kubelet::{ask, channel::CallError, in_use, podresources::PodResourcesError};
 
 #[tokio::test]
 async fn tells_the_devices_of_our_domain() {
@@ -36,6 +38,22 @@ async fn tells_the_devices_of_our_domain() {
         assert_eq!(used().await, set(&all));
         kubelet.release("vm-1");
         assert_eq!(used().await, set(&all[..1]));
+    })
+    .await;
+}
+
+/// The kernel tells the kubelet's process, which here is this one.
+#[tokio::test]
+async fn answers_somebody_who_asks_once() {
+    limited(async {
+        let root = tempfile::tempdir().unwrap();
+        let kubelet = Kubelet::start(root.path()).await;
+        let asked = async |socket: PathBuf| {
+            let asked = spawn_blocking(move || ask(&socket, "example.org", PATIENCE)).await.unwrap();
+            (asked.process.map(|process| process.get().unsigned_abs()), asked.listing.is_some())
+        };
+        assert_eq!(asked(kubelet.pod_resources()).await, (Some(std::process::id()), true));
+        assert_eq!(asked(root.path().join("none")).await, (None, false));
     })
     .await;
 }

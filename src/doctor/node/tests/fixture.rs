@@ -152,7 +152,7 @@ impl Node {
         self.report().facts.iter().map(|fact| self.shown(fact)).collect()
     }
 
-    fn shown(&self, text: &str) -> String {
+    pub(super) fn shown(&self, text: &str) -> String {
         text.replace(self.dir.path().to_str().unwrap(), "T")
     }
 
@@ -165,6 +165,7 @@ impl Node {
         Places {
             config: Some(self.path("config.yaml")),
             device_info: self.path("info"),
+            pod_resources: self.path("kubelet.sock"),
             proc: self.path("proc"),
             sys: self.path("sys"),
             answer: Duration::from_secs(20),

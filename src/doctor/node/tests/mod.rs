@@ -8,7 +8,16 @@ use std::{fs, os::unix::fs::chown};
 
 use fixture::{Node, mode};
 
-use super::{Failure, Places, examine};
+use super::{Failure, Places, check::check, examine, gather::gather, read_scope, snapshot::Snapshot};
+
+/// What is found once what was seen has been changed.
+fn findings_of(node: &Node, change: impl FnOnce(&mut Snapshot)) -> Vec<String> {
+    node.write();
+    let places = node.places();
+    let mut seen = gather(read_scope(places.config.as_deref()).unwrap(), &places).unwrap();
+    change(&mut seen);
+    check(&seen).findings.iter().map(|finding| node.shown(&finding.to_string())).collect()
+}
 
 /// The only finding of a node in which one thing is broken.
 #[track_caller]
@@ -126,6 +135,14 @@ fn the_roots_mount() {
   mend:  give the device plugin's volume of T mountPropagation: Bidirectional; {PLUGIN}"
     );
     broken(|node| node.mount = None, &not_mounted);
+    // What is mounted in it is then not seen either.
+    broken(
+        |node| {
+            node.mount = None;
+            fs::remove_dir(node.path("root/s-1/pod")).unwrap();
+        },
+        &not_mounted,
+    );
     broken(
         |node| node.mount = Some("rw,nosuid"),
         "root-follows-links: the socket root is mounted without nosymfollow: a pod's link can lead the switch to another VM's socket

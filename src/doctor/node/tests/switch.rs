@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    broken,
+    broken, findings_of,
     fixture::{Node, port_of},
 };
 
@@ -25,7 +25,11 @@ fn a_database_that_cannot_be_asked() {
 #[test]
 fn dpdk_and_the_bridge() {
     broken(
-        |node| node.dpdk = false,
+        |node| {
+            node.dpdk = false;
+            node.port("s-0").error = Some("could not open network device (Address family not supported by protocol)");
+            node.absent.push(port_of("c-0"));
+        },
         "dpdk-off: OVS runs without DPDK: no vhost-user port works
   where: switches 'ovs', Open_vSwitch.dpdk_initialized = false
   mend:  ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true && systemctl restart openvswitch-switch (the binary must be built with DPDK; ovs-vswitchd.log says why it cannot start it)",
@@ -41,6 +45,28 @@ fn dpdk_and_the_bridge() {
         "bridge-not-userspace: the bridge is in the kernel's datapath: vhost-user ports exist in userspace only
   where: Bridge br1, datapath_type = 'system'
   mend:  ovs-vsctl set bridge br1 datapath_type=netdev",
+    );
+}
+
+/// Two bridges of one OVS are two switches in the configuration; what is wrong with OVS is told once.
+#[test]
+fn one_ovs_with_several_bridges() {
+    let mut node = Node::new();
+    (node.pid, node.port("s-0").error) = (false, Some("x"));
+    let port = port_of("s-0");
+    let found = findings_of(&node, |seen| {
+        let mut other = seen.scope.switches[0].clone();
+        (other.name, other.bridge) = ("more".to_owned(), Some("br2".to_owned()));
+        seen.scope.switches.push(other);
+    });
+    let places = found.iter().map(|finding| finding.lines().nth(1).unwrap());
+    assert_eq!(
+        places.collect::<Vec<_>>(),
+        [
+            "  where: switches 'ovs', 'more', T/run",
+            "  where: switches 'more', bridge = br2",
+            &format!("  where: Interface {port}, error = 'x'")
+        ]
     );
 }
 
@@ -111,7 +137,10 @@ fn ports_that_ovs_could_not_make() {
 fn sockets_that_a_switch_left_or_nobody_moved() {
     let path = format!("T/run/sockets/{}", port_of("c-0"));
     broken(
-        |node| drop(node.switch_socket("c-0")),
+        |node| {
+            node.switch_socket("c-0");
+            node.port("c-0").error = Some("could not open network device (Unknown error -1)");
+        },
         &format!(
             "switch-socket-stale: a killed switch has left its socket of device c-0: DPDK fails to bind there ('Address already in use')
   where: {path}

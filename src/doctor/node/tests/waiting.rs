@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{
-    broken,
+    broken, findings_of,
     fixture::{Node, port_of},
 };
 
@@ -48,6 +48,31 @@ fn a_guest_without_a_port_hangs() {
         node.listen("s-1");
     });
     assert!(silent.len() == 1 && silent[0].starts_with("ovsdb-silent: "), "{silent:?}");
+}
+
+/// What an earlier pod has left in the directory of a device that, as the kubelet says, nobody has.
+#[test]
+fn what_is_left_of_a_pod_needs_no_port() {
+    let left_by = |id: &'static str, in_use| {
+        let mut node = Node::new();
+        node.sees_all = false;
+        node.unplug("c-0");
+        node.leave_socket("s-1");
+        let found = findings_of(&node, |seen| {
+            seen.devices
+                .iter_mut()
+                .for_each(|device| device.in_use = Some(device.scope.id.as_str() != id || in_use));
+        });
+        found.iter().filter(|finding| finding.contains(&format!("device {id}, "))).count()
+    };
+    for id in ["s-1", "c-0"] {
+        assert_eq!((left_by(id, true), left_by(id, false)), (1, 0), "{id}");
+    }
+    // Whoever listens is there, whatever the kubelet says.
+    let mut node = Node::new();
+    node.listen("s-1");
+    let found = findings_of(&node, |seen| seen.devices[1].in_use = Some(false));
+    assert!(found.len() == 1 && found[0].starts_with("port-missing: the guest listens"), "{found:?}");
 }
 
 #[test]
@@ -107,7 +132,10 @@ fn both_are_there_and_do_not_meet() {
             node.sees_all = false;
             node.listeners.clear();
         },
-        &expected,
+        &expected.replace(
+            "to it: OVS does",
+            "to it: QEMU has ended (its process cannot be seen from here), OVS does",
+        ),
     );
 }
 
@@ -159,7 +187,7 @@ fn where_the_switch_listens() {
         &format!(
             "switch-socket-missing: the switch's socket is not in the pod's directory: the guest waits for it
   where: {place}
-  mend:  ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
+  mend:  systemctl restart openvswitch-switch, which makes it anew; if it does not come, ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
         ),
     );
     broken(
