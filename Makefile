@@ -9,8 +9,8 @@ BINARY   := $(OUT)/network-vhostuser-binding
 # Packed relocations (glibc 2.36 and later) save 4 % of a position-independent static binary. The remapped paths are
 # those of this machine; without them two directories give the same bytes.
 STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs \
-	--remap-path-prefix=$(TARGET)=/target --remap-path-prefix=$(CURDIR)=/src \
-	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+	--remap-path-prefix=$(TARGET)=/vhostuser/target --remap-path-prefix=$(CURDIR)=/vhostuser/src \
+	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/vhostuser/cargo
 # Of the last commit, so that images and the SBOM are the same whenever they are made.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 FUZZ_SECONDS ?= 30
@@ -79,6 +79,7 @@ sbom: ## What the binaries are made of (CycloneDX), from the lock file
 	tests/sbom.sh dist/sbom.cdx.json
 
 reproducible: ## Build twice in different directories: the same bytes
+	tests/setup.sh reproducible
 	tests/reproducible.sh
 
 image: build ## Both images, with buildah, podman or docker (CONTAINER_TOOL, REGISTRY, IMAGE_TAG)
@@ -100,8 +101,8 @@ image-test: ## Build the images, and run what is in them from their own roots (r
 
 documented: ## Every command in the documentation, run as it is written (root)
 	tests/setup.sh documented
-	tests/dataplane/setup.sh
-	$(WITH_TOOLS) cargo test --locked --test documented
+	DATAPLANE_STACK=trixie tests/dataplane/setup.sh
+	DATAPLANE_STACK=trixie $(WITH_TOOLS) cargo test --locked --test documented -- --test-threads=1
 
 manifests: ## Manifests and examples, as kubectl kustomize builds them
 	tests/setup.sh manifests

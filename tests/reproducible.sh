@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 copy=$work/another-directory/with/a/longer/name
 mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard | tar --null -T - -c | tar -x -C "$copy"
+git -c safe.directory="*" ls-files -z --cached --others --exclude-standard | tar --null -T - -c | tar -x -C "$copy"
 CARGO_TARGET_DIR=$work/build make --no-print-directory -C "$copy" build
 
 make --no-print-directory build

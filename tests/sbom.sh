@@ -10,4 +10,4 @@ trap 'rm -f "$name"*.json' EXIT
 cargo cyclonedx --quiet --format json --spec-version 1.5 --target x86_64-unknown-linux-gnu --override-filename "$name"
 mkdir -p "$(dirname "$1")"
 # Its references name this directory, which is nobody's business and would make two SBOMs differ.
-sed "s|path+file://$PWD#|path+file:///src#|g" "$name.json" >"$1"
+sed "s|path+file://$PWD#|path+file:///vhostuser/src#|g" "$name.json" >"$1"

@@ -10,7 +10,8 @@ packages() {
 	done
 	((${#missing[@]})) || return 0
 	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+	# What the machine has is not given up for it, such as another container runtime.
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends --no-remove "${missing[@]}"
 }
 
 # A cargo tool at the version this project is tested with.
@@ -29,8 +30,13 @@ unpacked_of_trixie() {
 	done
 	((${#missing[@]})) || return 0
 	packages debian-archive-keyring
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Label: Debian' | head -n1)
+	# What this machine itself uses; nothing is known of it before its first update.
+	mirror() { apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Label: Debian' | head -n1; }
+	mirror=$(mirror)
+	[ -n "$mirror" ] || { apt-get update -q && mirror=$(mirror); }
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	# Its programs come first in PATH.
+	[ -O "$dir" ] || { echo "setup.sh: $dir belongs to another user" >&2; exit 1; }
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror} trixie main" >"$dir/sources.list"
 	local apt=(-q -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
@@ -42,15 +48,17 @@ unpacked_of_trixie() {
 	done
 }
 
-case ${1:?unit, deny, fuzz, image, manifests, documented or sbom} in
+case ${1:?unit, deny, fuzz, image, manifests, documented, reproducible or sbom} in
 unit) packages util-linux iproute2 make ;;
 deny) tool cargo-deny 0.20.2 ;;
 image) packages buildah libcap2-bin util-linux ;;
 manifests) unpacked_of_trixie kubectl ;;
 documented)
-	packages buildah podman runc util-linux
+	packages buildah podman util-linux
+	command -v runc >/dev/null || packages runc
 	unpacked_of_trixie kubectl docker-registry docker.io docker-cli containerd
 	;;
+reproducible) packages git ;;
 sbom) tool cargo-cyclonedx 0.5.9 ;;
 fuzz)
 	packages g++

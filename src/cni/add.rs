@@ -29,7 +29,7 @@ use crate::{
     deviceinfo::DeviceInfo,
     fields::Mistakes,
     ovsdb::rows::NextConfig,
-    socketdir::{DeviceLock, Socket, SocketDir},
+    socketdir::{Socket, SocketDir},
     vhostuser::{SOCKET_FILE, SocketMode},
 };
 
@@ -65,8 +65,8 @@ pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
     let ipam = Ipam::find(call, &asked.network)?;
     let (clock, undo) = Clock::forward(call.started, asked.network.timeout);
     let (root, id) = (&asked.network.root, &asked.runtime.device);
-    let _lock = DeviceLock::take(root, id, clock.end())?;
-    let (dir, port) = (device::directory(root, id, asked.nic.group)?, asked.port(info.mode));
+    let (_lock, dir) = device::held(root, id, asked.nic.group, clock.end())?;
+    let port = asked.port(info.mode);
     let adding = Adding { asked, info, dir, port, ipam, clock };
     let mut done = Done::default();
     match adding.attach(&mut done) {

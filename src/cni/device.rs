@@ -3,7 +3,10 @@
 //! A pod with several NICs has several devices. Which of its sockets is this attachment's follows from the device's id
 //! alone, which the kubelet allocated and Multus passes on; the path in the container must say the same.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::Value;
 
@@ -14,7 +17,7 @@ use super::{
 };
 use crate::{
     deviceinfo::DeviceInfo,
-    socketdir::SocketDir,
+    socketdir::{DeviceLock, SocketDir},
     vhostuser::{DeviceId, HostDir, SOCKET_FILE, SocketMode},
 };
 
@@ -71,6 +74,22 @@ pub fn directory(root: &HostDir, id: &DeviceId, group: Option<u32>) -> Result<So
         }
         _ => Ok(dir),
     }
+}
+
+/// The same, held until the first value is dropped; waits for that until the deadline.
+///
+/// # Errors
+/// It is missing, another call has it, or it belongs to another group.
+pub fn held(
+    root: &HostDir,
+    id: &DeviceId,
+    group: Option<u32>,
+    deadline: Instant,
+) -> Result<(DeviceLock, SocketDir), CniError> {
+    let missing =
+        || CniError::DeviceInfo { device: id.clone(), file: root.device(id), problem: Problem::NoDirectory };
+    let lock = DeviceLock::take(root, id, deadline)?.ok_or_else(missing)?;
+    Ok((lock, directory(root, id, group)?))
 }
 
 /// Whether device-info is where Multus looks for it; also if Multus has named no place.

@@ -24,12 +24,19 @@ impl Docker {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let option = |name: &str, file: &str| format!("--{name}={}", at(file).display());
+        // Not the machine's, which may say otherwise.
+        fs::write(at("daemon.json"), "{}").unwrap();
         // --kill-child: containerd, which the daemon starts, ends with it.
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", ALONE, "sh"]);
         command.args(["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"]);
         command.args(["--storage-driver=vfs"]).arg(format!("--host=unix://{}", at("socket").display()));
-        command.args([option("data-root", "data"), option("exec-root", "exec"), option("pidfile", "pid")]);
+        command.args([
+            option("data-root", "data"),
+            option("exec-root", "exec"),
+            option("pidfile", "pid"),
+            option("config-file", "daemon.json"),
+        ]);
         let log = File::create(at("log")).unwrap();
         let process = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let docker = Self { process, dir };

@@ -63,13 +63,19 @@ fn push(tool: &str, registry: &Registry, docker: &Docker) {
         dir.path().display()
     );
     fs::write(at("storage.conf"), storage).unwrap();
-    let mut command = Command::new("bash");
-    command.arg("-euc").arg(PUSH.replace("<registry>", &registry.address)).current_dir(path(""));
+    let mut command = Command::new("timeout");
+    command
+        .args(["900", "bash", "-euc"])
+        .arg(PUSH.replace("<registry>", &registry.address))
+        .current_dir(path(""));
     // What this test runs under may be a make of its own.
     command.env_remove("MAKEFLAGS").env_remove("IMAGE_TAG").env("CONTAINER_TOOL", tool);
     command.env("CONTAINERS_STORAGE_CONF", at("storage.conf"));
     command.env("CONTAINERS_REGISTRIES_CONF", registry.configuration());
-    command.env("BUILDAH_ISOLATION", "chroot").env("DOCKER_HOST", docker.host());
+    command
+        .env("BUILDAH_ISOLATION", "chroot")
+        .env("DOCKER_HOST", docker.host())
+        .env("DOCKER_CONFIG", at("docker"));
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
 }

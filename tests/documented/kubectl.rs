@@ -56,8 +56,8 @@ impl Reader {
 
     fn output(&self, command: &str) -> Output {
         let home: &Path = self.home.path();
-        let mut bash = Command::new("bash");
-        bash.arg("-euc").arg(command).current_dir(home.join("network-vhostuser-binding"));
+        let mut bash = Command::new("timeout");
+        bash.args(["60", "bash", "-euc", command]).current_dir(home.join("network-vhostuser-binding"));
         bash.env("HOME", home).env("KUBECONFIG", home.join("kubeconfig")).output().unwrap()
     }
 

@@ -39,6 +39,8 @@ pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding
         (Some(port), _) if is_broken(port, &switch.datapath) => None,
         (Some(port), mode) if port.mode() != Some(mode) => Some(ends.wrong_type(port)),
         (Some(port), _) if port.connected => ends.wrong_path(port),
+        // What is below a root that is not mounted cannot be seen from here.
+        (Some(port), _) if !device.socket && node.root.mount.is_none() => ends.wrong_path(port),
         (Some(port), SocketMode::Server) => ends.wrong_path(port).or_else(|| ends.waits_for_the_guest(port)),
         (Some(port), SocketMode::Client) => ends.no_switch_socket(port),
     };
@@ -249,8 +251,8 @@ impl Ends<'_> {
         };
         let remedy = match missing {
             true => format!(
-                "systemctl restart openvswitch-switch, which makes it anew; if it does not come, ls -l {}/{}: where it is missing, \
-                 look at ovs-vswitchd.log; where not, at the device plugin's log",
+                "systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if \
+                 it does not come, ls -l {}/{}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log",
                 self.switch.sockets.as_ref().map(ToString::to_string).unwrap_or_default(),
                 self.port
             ),

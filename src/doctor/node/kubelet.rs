@@ -16,7 +16,9 @@ impl Kubelet {
     /// Without a configuration the resources' names are not known, so nothing of devices.
     pub(super) fn ask(socket: &Path, domain: Option<&str>, answer: Duration) -> Self {
         let Asked { process, listing } = ask(socket, domain.unwrap_or_default(), answer);
-        Self { listing: listing.filter(|_| domain.is_some()), is_seen: process.is_some() }
+        // One that has just started lists no pods until it has heard of them.
+        let listing = listing.filter(|listing| domain.is_some() && !listing.pods.is_empty());
+        Self { listing, is_seen: process.is_some() }
     }
 
     /// Whether a pod has the device; nothing if it is not known.

@@ -187,7 +187,7 @@ fn where_the_switch_listens() {
         &format!(
             "switch-socket-missing: the switch's socket is not in the pod's directory: the guest waits for it
   where: {place}
-  mend:  systemctl restart openvswitch-switch, which makes it anew; if it does not come, ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
+  mend:  systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if it does not come, ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
         ),
     );
     broken(
