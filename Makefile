@@ -7,9 +7,9 @@ TARGET   := $(abspath $(or $(CARGO_TARGET_DIR),target))
 OUT      := $(TARGET)/$(STATIC)/release
 BINARY   := $(OUT)/network-vhostuser-binding
 # Packed relocations (glibc 2.36 and later) save 4 % of a position-independent static binary. The remapped paths are
-# those of this machine; without them two directories give the same bytes.
+# those of this machine, the last that fits counts; without them two directories give the same bytes.
 STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs \
-	--remap-path-prefix=$(TARGET)=/vhostuser/target --remap-path-prefix=$(CURDIR)=/vhostuser/src \
+	--remap-path-prefix=$(CURDIR)=/vhostuser/src --remap-path-prefix=$(TARGET)=/vhostuser/target \
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/vhostuser/cargo
 # Of the last commit, so that images and the SBOM are the same whenever they are made.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)

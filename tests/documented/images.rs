@@ -63,6 +63,9 @@ fn push(tool: &str, registry: &Registry, docker: &Docker) {
         dir.path().display()
     );
     fs::write(at("storage.conf"), storage).unwrap();
+    // No credentials of the machine's, and no plugins.
+    fs::create_dir(at("docker")).unwrap();
+    fs::write(at("docker/config.json"), "{}").unwrap();
     let mut command = Command::new("timeout");
     command
         .args(["900", "bash", "-euc"])
