@@ -37,7 +37,7 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@cargo build --quiet
 	@cargo run --quiet --example demo
 
-test: check unit demo manifests deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 30 minutes on two fresh cores)
+test: check unit demo manifests deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
 
 check: ## Format, lints, documentation
 	cargo fmt --check
