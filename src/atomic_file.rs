@@ -8,9 +8,7 @@ use rustix::{
     io::Errno,
 };
 
-use sha2::{Digest, Sha256};
-
-use crate::socketdir::Owner;
+use crate::{socketdir::Owner, vhostuser::short_digest};
 
 /// Temporary files begin with this; one that a killed process has left may be removed by whoever owns the directory.
 pub(crate) const TEMPORARY: &str = ".vhostuser-";
@@ -18,9 +16,7 @@ pub(crate) const TEMPORARY: &str = ".vhostuser-";
 /// The temporary name for a file. Always the same and always short: what a killed process has left is replaced by the
 /// next one that writes the same file, or removed with it.
 pub(crate) fn temporary(name: &str) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{TEMPORARY}{hex}")
+    format!("{TEMPORARY}{}", short_digest(name, 8))
 }
 
 /// Puts `bytes` into the file `name` of an open directory, by way of a temporary name: nobody reads half a file, and

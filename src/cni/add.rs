@@ -14,7 +14,7 @@ use super::{
     asked::Asked,
     call::Call,
     clock::{Clock, Undo},
-    decide::{Decision, decide},
+    decide::{Decision, decide, otherwise},
     device,
     environment::Target,
     error::{CniError, Failure},
@@ -185,7 +185,8 @@ impl Adding<'_> {
         Ok(self.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
     }
 
-    /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the runtime's DEL does it again.
+    /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the
+    /// runtime's DEL does it again.
     fn undo(&self, done: &Done, undo: Undo) -> Vec<String> {
         let clock = undo.begin();
         let failed = |what: &str, error: &CniError| format!("while undoing: {what}: {error}");
@@ -215,9 +216,5 @@ impl Adding<'_> {
 fn kept(asked: &Asked<'_>, found: &Found) -> Result<(i64, Option<Addresses>), CniError> {
     let config = found.switch.as_ref().map_or(0, |switch| switch.next_cfg);
     let given = found.port.as_ref().map_or(Ok(None), |port| given(&asked.network, &port.port));
-    let attachment = &asked.target.attachment;
-    let given = given.map_err(|problem| {
-        format!("{attachment} is attached already, and otherwise: {problem}; DEL it first")
-    });
-    Ok((config, given.map_err(CniError::Taken)?))
+    Ok((config, given.map_err(|problem| otherwise(&asked.target.attachment, &problem))?))
 }

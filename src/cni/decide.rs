@@ -55,11 +55,13 @@ fn keep(wish: &Wish, attachment: &Attachment, found: &Found, port: &FoundPort) -
     }
     match wish.deviations(found) {
         deviations if deviations.is_empty() => Ok(Decision::Keep),
-        deviations => Err(CniError::Taken(format!(
-            "{attachment} is attached already, and otherwise: {}; DEL it first",
-            deviations.join("; ")
-        ))),
+        deviations => Err(otherwise(attachment, &deviations.join("; "))),
     }
+}
+
+/// The attachment is there, and not as this ADD would make it.
+pub fn otherwise(attachment: &Attachment, deviations: &str) -> CniError {
+    CniError::Taken(format!("{attachment} is attached already, and otherwise: {deviations}; DEL it first"))
 }
 
 fn create(wish: &Wish, found: &Found) -> Result<Decision, CniError> {

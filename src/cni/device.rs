@@ -68,11 +68,10 @@ fn checked(
 pub fn directory(root: &HostDir, id: &DeviceId, group: Option<u32>) -> Result<SocketDir, CniError> {
     let failure = |problem| CniError::DeviceInfo { device: id.clone(), file: root.device(id), problem };
     let dir = SocketDir::open(root, id)?.ok_or_else(|| failure(Problem::NoDirectory))?;
-    match group {
-        Some(should) if dir.owner()?.gid != should => {
-            Err(failure(Problem::OtherGroup { is: dir.owner()?.gid, should }))
-        }
-        _ => Ok(dir),
+    let is = dir.owner()?.gid;
+    match group.filter(|should| *should != is) {
+        Some(should) => Err(failure(Problem::OtherGroup { is, should })),
+        None => Ok(dir),
     }
 }
 

@@ -65,12 +65,11 @@ impl Found {
 }
 
 impl Found {
-    /// The mode that the port's type stands for.
+    /// The mode that the port's type stands for; without a port of such a type the usual one, for it is missing or wrong
+    /// whatever the mode.
     pub fn mode(&self) -> SocketMode {
-        match &self.interface {
-            Some(interface) if interface.kind == "dpdkvhostuser" => SocketMode::Client,
-            _ => SocketMode::Server,
-        }
+        let interface = self.interface.as_ref();
+        interface.and_then(|is| SocketMode::of_port_type(&is.kind)).unwrap_or(SocketMode::Server)
     }
 }
 

@@ -63,14 +63,6 @@ impl Wish {
         Self { name, bridge, create_bridge, mode, socket, vlan, mtu, to_guest, from_guest, ids }
     }
 
-    /// OVS's type for the device's mode.
-    fn kind(&self) -> &'static str {
-        match self.mode {
-            SocketMode::Server => "dpdkvhostuserclient",
-            SocketMode::Client => "dpdkvhostuser",
-        }
-    }
-
     fn options(&self) -> ExternalIds {
         match self.mode {
             SocketMode::Server => ExternalIds::from([(SERVER_PATH.to_owned(), self.socket.to_string())]),
@@ -124,7 +116,7 @@ impl Wish {
     fn interface(&self) -> Row {
         let mut row = Row::default()
             .with("name", self.name.as_str())
-            .with("type", self.kind())
+            .with("type", self.mode.port_type())
             .with("options", Datum::map(&self.options()))
             .with("external_ids", ids::datum(&self.ids));
         if let Some(mtu) = self.mtu {
@@ -177,8 +169,8 @@ impl Wish {
         if port.interfaces != [interface.uuid.clone()] {
             all.push(format!("port {} has other interfaces than {}", self.name, self.name));
         }
-        if interface.kind != self.kind() {
-            all.push(format!("type is {}, should be {}", Quoted(&interface.kind), self.kind()));
+        if interface.kind != self.mode.port_type() {
+            all.push(format!("type is {}, should be {}", Quoted(&interface.kind), self.mode.port_type()));
         }
         let path = |options: &ExternalIds| options.get(SERVER_PATH).cloned().unwrap_or_default();
         let (is, should) = (path(&interface.options), path(&self.options()));

@@ -1,8 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use sha2::{Digest, Sha256};
-
-use super::Quoted;
+use super::{Quoted, short_digest};
 
 /// The socket's file name in every device's directory. Both pods of a migration have the same, because QEMU on the
 /// target is given the source's.
@@ -36,9 +34,7 @@ impl DeviceId {
     /// The switch port's name: `vhu` and the first 11 hex digits of the id's SHA-256. Always 14 bytes, the most that
     /// every tool of OVS shows whole; one for each device of a node, so a second port for the same socket cannot be.
     pub fn port_name(&self) -> String {
-        let digest = Sha256::digest(self.0.as_bytes());
-        let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("vhu{}", &hex[..11])
+        format!("vhu{}", short_digest(&self.0, 11))
     }
 }
 

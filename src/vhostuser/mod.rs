@@ -1,6 +1,7 @@
 //! The vocabulary: small values that cannot be wrong once they exist. A leaf: it knows no KubeVirt, no XML, no IO.
 
 mod device;
+mod digest;
 mod host;
 mod mac;
 mod mode;
@@ -12,6 +13,7 @@ mod queues;
 mod quoted;
 
 pub use device::{DeviceId, DeviceIdError, POD_DIR, SOCKET_FILE};
+pub(crate) use digest::short_digest;
 pub use host::HostDir;
 pub use mac::{MacAddr, MacError};
 pub use mode::{SocketMode, UnknownMode};

@@ -25,6 +25,19 @@ impl SocketMode {
         }
     }
 
+    /// The type of the OVS port for a guest of this mode; OVS's words say what the *switch* does.
+    pub fn port_type(self) -> &'static str {
+        match self {
+            Self::Server => "dpdkvhostuserclient",
+            Self::Client => "dpdkvhostuser",
+        }
+    }
+
+    /// The mode of a guest on an OVS port of this type.
+    pub fn of_port_type(text: &str) -> Option<Self> {
+        [Self::Server, Self::Client].into_iter().find(|mode| mode.port_type() == text)
+    }
+
     /// Both ends in words, for logs and messages, because "client" alone is read both ways.
     pub fn both_ends(self) -> &'static str {
         match self {

@@ -1,8 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use sha2::{Digest, Sha256};
-
-use super::Quoted;
+use super::{Quoted, short_digest};
 
 /// A network of the VMI; KubeVirt gives the interface the same name.
 ///
@@ -25,9 +23,7 @@ impl NetworkName {
     /// KubeVirt's name for the interface in the pod: `pod` and the first 11 hex digits of the name's SHA-256
     /// (`pkg/network/namescheme`). Always 14 bytes and a safe file name, the same on every node.
     pub fn pod_interface(&self) -> String {
-        let digest = Sha256::digest(self.0.as_bytes());
-        let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("pod{}", &hex[..11])
+        format!("pod{}", short_digest(&self.0, 11))
     }
 
     /// The libvirt alias by which KubeVirt finds the NIC again: `ua-` and the name.

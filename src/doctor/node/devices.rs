@@ -87,13 +87,13 @@ impl Ends<'_> {
 
     fn add_port(&self) -> String {
         let (port, bridge) = (&self.port, self.switch.bridge.as_deref().unwrap_or("<bridge>"));
-        let kind = match self.device.scope.mode {
-            SocketMode::Server => {
-                format!("type=dpdkvhostuserclient options:vhost-server-path={}", self.socket)
-            }
-            SocketMode::Client => "type=dpdkvhostuser".to_owned(),
+        let mode = self.device.scope.mode;
+        let path = match mode {
+            SocketMode::Server => format!(" options:vhost-server-path={}", self.socket),
+            SocketMode::Client => String::new(),
         };
-        format!("ovs-vsctl add-port {bridge} {port} -- set Interface {port} {kind}")
+        let kind = mode.port_type();
+        format!("ovs-vsctl add-port {bridge} {port} -- set Interface {port} type={kind}{path}")
     }
 
     /// A socket of a killed switch: DPDK does not bind over it.

@@ -139,11 +139,7 @@ pub struct Interface {
 impl Interface {
     /// The mode of the workload on a port of this type.
     pub fn mode(&self) -> Option<SocketMode> {
-        match self.kind.as_str() {
-            "dpdkvhostuserclient" => Some(SocketMode::Server),
-            "dpdkvhostuser" => Some(SocketMode::Client),
-            _ => None,
-        }
+        SocketMode::of_port_type(&self.kind)
     }
 }
 
