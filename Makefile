@@ -41,13 +41,13 @@ test: check unit demo manifests deny fuzz image-test release-test documented dat
 
 check: ## Format, lints, documentation
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --test dataplane --test documented --test image --test kustomize --test release -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked -p dataplane -p documented -p image -p repository --tests --test dataplane --test documented --test image --test kustomize --test release -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
 unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
 	tests/setup.sh unit
-	cargo test --locked
+	cargo test --locked --workspace
 
 deny: ## Licences, bans and advisories of the dependencies
 	tests/setup.sh deny
@@ -59,7 +59,8 @@ fuzz: ## Fuzz the parsers and the XML edit for a bounded time
 
 dataplane: ## Real libvirt, QEMU and OVS-DPDK with live migration (root)
 	tests/dataplane/setup.sh
-	cargo test --locked --test dataplane -- --nocapture
+	cargo build --locked
+	cargo test --locked -p dataplane --test dataplane -- --nocapture
 
 build: ## The sidecar, the device plugin and the CNI plugin, each one static binary
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --bins --target $(STATIC)
@@ -72,7 +73,7 @@ dist: build sbom ## What a release has: binaries, SBOM and checksums, in dist/
 	@cat dist/SHA256SUMS
 
 release-test: dist reproducible ## What a release has, and that everyone gets the same
-	cargo test --locked --test release
+	cargo test --locked -p repository --test release
 
 sbom: ## What the binaries are made of (CycloneDX), from the lock file
 	tests/setup.sh sbom
@@ -102,15 +103,16 @@ image-test: ## Build the images, and run what is in them from their own roots (r
 documented: ## Every command in the documentation, run as it is written (root)
 	tests/setup.sh documented
 	DATAPLANE_STACK=trixie tests/dataplane/setup.sh
-	DATAPLANE_STACK=trixie $(WITH_TOOLS) cargo test --locked --test documented -- --test-threads=1
+	cargo build --locked
+	DATAPLANE_STACK=trixie $(WITH_TOOLS) cargo test --locked -p documented --test documented -- --test-threads=1
 
 manifests: ## Manifests and examples, as kubectl kustomize builds them
 	tests/setup.sh manifests
-	$(WITH_TOOLS) cargo test --locked --test kustomize
+	$(WITH_TOOLS) cargo test --locked -p repository --test kustomize
 
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook
-	DEVICE_PLUGIN=$(CURDIR)/dist/vhostuser-device-plugin cargo bench --locked --bench device_plugin
+	DEVICE_PLUGIN=$(CURDIR)/dist/vhostuser-device-plugin cargo bench --locked -p device-plugin --bench device_plugin
 
 clean: ## Remove what was built
 	cargo clean

@@ -7,14 +7,12 @@ mod inputs;
 use std::{hint::black_box, path::PathBuf};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use network_vhostuser_binding::{
-    config::{Layout, NicConfig},
-    define,
-    downwardapi::NetworkInfo,
-    plan::Attachments,
-    vhostuser::{ComputePath, QueuePairs, RingSize},
-    vmi::Vmi,
-};
+use network_vhostuser_binding::config::{Layout, NicConfig};
+use network_vhostuser_binding::define;
+use network_vhostuser_binding::downwardapi::NetworkInfo;
+use network_vhostuser_binding::plan::Attachments;
+use network_vhostuser_binding::vmi::Vmi;
+use vocabulary::{ComputePath, QueuePairs, RingSize};
 
 fn config() -> NicConfig {
     let hooks = "/var/run/kubevirt-hooks";

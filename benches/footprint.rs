@@ -4,15 +4,10 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "footprint/cpu_limit.rs"]
 mod cpu_limit;
 mod inputs;
-#[path = "../tests/launcher/mod.rs"]
-mod launcher;
-#[path = "footprint/process.rs"]
 mod process;
 mod sidecar;
-#[path = "footprint/start.rs"]
 mod start;
 
 use std::{env, fs, time::Duration};

@@ -3,8 +3,6 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod inputs;
-#[path = "../tests/launcher/mod.rs"]
-mod launcher;
 mod sidecar;
 
 use std::{process::Stdio, thread::sleep, time::Duration};

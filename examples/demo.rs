@@ -3,9 +3,6 @@
 //! Starts the real binary on a real socket and drives it the way virt-launcher does, on the domain that KubeVirt
 //! makes of a VM with two vhost-user NICs. Ends with an error if anything is not as it says.
 
-#[path = "../tests/launcher/mod.rs"]
-mod launcher;
-
 use std::{
     env,
     error::Error,
@@ -15,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use launcher::{
+use launcher_sim::{
     Client, Collect, Exchange, Layout, Machine, Pace, Release, boot_over, migration_target_over,
     placeholders_for,
 };

@@ -3,7 +3,7 @@
 
 use std::{fmt, io, sync::Arc};
 
-use crate::vhostuser::{ComputePath, NetworkName, PathError, Quoted, SocketMode, UnknownMode};
+use vocabulary::{ComputePath, NetworkName, PathError, Quoted, SocketMode, device_info::DeviceInfoError};
 
 /// One network's vhost-user socket, and what its source says of the NIC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +93,9 @@ pub enum Refusal {
          names the vhost-user device plugin's resource and that the VM requests it"
     )]
     NoDeviceInfo,
-    /// `deviceInfo` describes another kind of device.
-    #[error("deviceInfo.type is {}, it must be 'vhost-user': the NAD must belong to a vhost-user CNI and resource", Quoted(.0))]
-    NotVhostUser(String),
+    /// Its `deviceInfo` is not that of a vhost-user device, or is wrong.
+    #[error(transparent)]
+    DeviceInfo(#[from] DeviceInfoError),
     /// A field is missing or of another type.
     #[error("{field} {problem}: correct what writes it ({writer})")]
     Field {
@@ -106,9 +106,6 @@ pub enum Refusal {
         /// Who writes the file.
         writer: &'static str,
     },
-    /// Neither server nor client.
-    #[error("deviceInfo.vhost-user.mode: {0}")]
-    Mode(UnknownMode),
     /// Not a path to a socket.
     #[error(
         "{field}: {error}: the device plugin or driver must publish the socket's absolute path in the compute container"

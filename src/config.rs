@@ -2,10 +2,8 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use crate::{
-    symlink::LinkDir,
-    vhostuser::{ComputePath, QueuePairs, RingSize, SOCKET_PATH_MAX},
-};
+use crate::symlink::LinkDir;
+use vocabulary::{ComputePath, QueuePairs, RingSize, SOCKET_PATH_MAX};
 
 /// The folder for our links, below the sidecar's part of the shared volume: KubeVirt's developer guide keeps it free.
 const USERDATA: &str = "userdata";

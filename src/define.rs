@@ -1,12 +1,10 @@
 //! The pure path from a hook call's bytes to the domain that answers it. `OnDefineDomain` and `render` share it,
 //! which is what makes `render` worth trusting.
 
-use crate::{
-    config::NicConfig,
-    domain::{Domain, DomainError},
-    plan::{self, Attachments, Plan, PlanError, Wishes},
-    vmi::{Vmi, VmiError},
-};
+use crate::config::NicConfig;
+use crate::domain::{Domain, DomainError};
+use crate::plan::{self, Attachments, Plan, PlanError, Wishes};
+use crate::vmi::{Vmi, VmiError};
 
 /// Why a domain cannot be defined.
 #[derive(Debug, thiserror::Error)]

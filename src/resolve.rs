@@ -4,15 +4,13 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    attachment::{Attachment, AttachmentError, NotReady, Problem},
-    config::Sources,
-    downwardapi::{self, NetworkInfo, Others},
-    dra,
-    plan::{Attachments, Note, Wish},
-    vhostuser::{NetworkName, Quoted},
-    vmi::{Claim, NetworkSource, Vmi},
-};
+use crate::attachment::{Attachment, AttachmentError, NotReady, Problem};
+use crate::config::Sources;
+use crate::downwardapi::{self, NetworkInfo, Others};
+use crate::dra;
+use crate::plan::{Attachments, Note, Wish};
+use crate::vmi::{Claim, NetworkSource, Vmi};
+use vocabulary::{NetworkName, Quoted};
 
 /// Time between two looks. kubelet needs seconds; more than this would be felt where the file is there already.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -285,16 +283,14 @@ fn target_hint(migrating: bool, claim: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::Layout,
-        plan::Wishes,
-        vhostuser::{QueuePairs, RingSize},
-    };
+    use crate::config::Layout;
+    use crate::plan::Wishes;
+    use vocabulary::{QueuePairs, RingSize};
 
     fn wishes(vmi: &Vmi) -> Vec<Wish> {
         let config = crate::config::NicConfig {
             binding_name: None,
-            layout: Layout::new("/h".into(), &crate::vhostuser::ComputePath::directory("/h").unwrap(), None),
+            layout: Layout::new("/h".into(), &vocabulary::ComputePath::directory("/h").unwrap(), None),
             rx_queue_size: RingSize::MAX,
             tx_queue_size: RingSize::MAX,
             max_queue_pairs: QueuePairs::MAX,

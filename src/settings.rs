@@ -3,10 +3,8 @@
 
 use std::num::NonZeroU32;
 
-use crate::{
-    vhostuser::{Mtu, QueuePairs, Quoted, RingSize},
-    vmi::Vmi,
-};
+use crate::vmi::Vmi;
+use vocabulary::{Mtu, QueuePairs, Quoted, RingSize};
 
 /// The prefix of our annotations. Everything under it is ours: what is unknown there is refused.
 pub const PREFIX: &str = "vhostuser.network/";

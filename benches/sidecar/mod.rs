@@ -9,7 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{inputs, launcher::Client};
+use crate::inputs;
+use launcher_sim::Client;
 
 /// The binary that is measured: `SIDECAR` of the environment, else Cargo's optimized build.
 pub fn binary() -> PathBuf {

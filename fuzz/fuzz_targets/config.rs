@@ -1,9 +1,7 @@
 //! What both targets start the sidecar with.
 
-use network_vhostuser_binding::{
-    config::{Layout, NicConfig},
-    vhostuser::{ComputePath, QueuePairs, RingSize},
-};
+use network_vhostuser_binding::config::{Layout, NicConfig};
+use vocabulary::{ComputePath, QueuePairs, RingSize};
 
 pub fn nics() -> NicConfig {
     let compute = ComputePath::directory("/var/run/kubevirt-hooks").unwrap();

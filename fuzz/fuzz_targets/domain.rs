@@ -6,9 +6,11 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use network_vhostuser_binding::{
-    config::NicConfig, define::prepare, downwardapi::NetworkInfo, plan::Attachments, vmi::Vmi,
-};
+use network_vhostuser_binding::config::NicConfig;
+use network_vhostuser_binding::define::prepare;
+use network_vhostuser_binding::downwardapi::NetworkInfo;
+use network_vhostuser_binding::plan::Attachments;
+use network_vhostuser_binding::vmi::Vmi;
 use roxmltree::Document;
 
 mod config;

@@ -9,9 +9,11 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use network_vhostuser_binding::{
-    attachment::Attachment, define::prepare, downwardapi::NetworkInfo, dra, vmi::Vmi,
-};
+use network_vhostuser_binding::attachment::Attachment;
+use network_vhostuser_binding::define::prepare;
+use network_vhostuser_binding::downwardapi::NetworkInfo;
+use network_vhostuser_binding::dra;
+use network_vhostuser_binding::vmi::Vmi;
 
 mod config;
 

@@ -3,13 +3,11 @@
 use std::{ffi::OsStr, fmt, path::PathBuf, time::Duration};
 
 use super::{NicArgs, RenderArgs, ServeArgs};
-use crate::{
-    config::{ContainerName, Layout, NicConfig, Sources},
-    hooks::ServeConfig,
-    logging::{Format, Logging},
-    settings::{RECONNECT_TIMEOUT_MAX, reconnect_timeout, ring, whole},
-    vhostuser::{ComputePath, DPDK_MAX_QUEUE_PAIRS, QueuePairs, Quoted},
-};
+use crate::config::{ContainerName, Layout, NicConfig, Sources};
+use crate::hooks::ServeConfig;
+use crate::settings::{RECONNECT_TIMEOUT_MAX, reconnect_timeout, ring, whole};
+use host_io::logging::{Format, Logging};
+use vocabulary::{ComputePath, DPDK_MAX_QUEUE_PAIRS, QueuePairs, Quoted};
 
 /// The most that one hook call may wait: virt-handler gives the call around it 20 s, and the next sidecar needs its
 /// share.

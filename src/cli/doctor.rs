@@ -9,25 +9,8 @@ use clap::{Args, Subcommand};
 pub enum DoctorCommand {
     /// Look at this VM's pod, from its sidecar or its compute container: hook directory, network-info, links
     Pod(DoctorPodArgs),
-    /// Tell with what to look at a node: `vhostuser-device-plugin doctor`
+    /// Print which command inspects a node: `vhostuser-device-plugin doctor`
     Node,
-}
-
-/// The flags of `vhostuser-device-plugin doctor`. It is not a part of the sidecar, of which every VM carries a copy.
-#[derive(Debug, Args)]
-pub struct DoctorNodeArgs {
-    /// The device plugin's configuration [default: /etc/vhostuser/device-plugin.yaml, if there is one]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Where device-info files are
-    #[arg(long, value_name = "DIR", default_value = crate::deviceinfo::DEVICE_PLUGIN_DIR)]
-    pub device_info_dir: PathBuf,
-    /// The kubelet's PodResources socket: it knows which devices pods have
-    #[arg(long, value_name = "SOCKET", default_value = crate::deviceplugin::POD_RESOURCES)]
-    pub pod_resources: PathBuf,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// The flags of `doctor pod`.

@@ -9,7 +9,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub use checked::BadSettings;
-pub use doctor::{DoctorCommand, DoctorNodeArgs, DoctorPodArgs};
+pub use doctor::{DoctorCommand, DoctorPodArgs};
 
 /// The command line.
 #[derive(Debug, Parser)]

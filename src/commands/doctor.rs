@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{FAILED, USAGE, fail, print};
+use findings::exit;
+use vocabulary::ComputePath;
+
 use crate::{
-    cli::{DoctorCommand, DoctorNodeArgs, DoctorPodArgs},
-    doctor::{finding::Report, node, pod},
-    vhostuser::ComputePath,
+    cli::{DoctorCommand, DoctorPodArgs},
+    doctor,
 };
 
 /// The device plugin's binary is on every node, and knows what belongs there.
@@ -16,38 +17,21 @@ const ON_NODE: &str = "error: a node is looked at with 'vhostuser-device-plugin 
 pub(super) fn run(command: DoctorCommand) -> ExitCode {
     match command {
         DoctorCommand::Pod(args) => run_pod(args),
-        DoctorCommand::Node => fail(USAGE, ON_NODE),
-    }
-}
-
-/// `vhostuser-device-plugin doctor`.
-pub fn run_node(args: DoctorNodeArgs) -> ExitCode {
-    let places = node::Places::new(args.config, args.device_info_dir, args.pod_resources);
-    match node::examine(&places) {
-        Ok(report) => tell(&report, args.json),
-        Err(failure) => fail(USAGE, &format!("error: {failure}")),
+        DoctorCommand::Node => exit::fail(exit::USAGE, ON_NODE),
     }
 }
 
 fn run_pod(args: DoctorPodArgs) -> ExitCode {
     let compute_hook_dir = match ComputePath::directory(&args.compute_hook_dir) {
         Ok(path) => path,
-        Err(error) => return fail(USAGE, &format!("error: --compute-hook-dir: {error}")),
+        Err(error) => return exit::fail(exit::USAGE, &format!("error: --compute-hook-dir: {error}")),
     };
-    let places = pod::Places {
+    let places = doctor::Places {
         hook_dir: args.hook_dir,
         compute_hook_dir,
         network_info: args.network_info.into(),
         dra_dir: args.dra_dir.into(),
         container_name: args.container_name,
     };
-    tell(&pod::examine(&places), args.json)
-}
-
-fn tell(report: &Report, json: bool) -> ExitCode {
-    let text = if json { format!("{:#}\n", report.json()) } else { report.to_string() };
-    match print(text.as_bytes()) {
-        ExitCode::SUCCESS if !report.findings.is_empty() => ExitCode::from(FAILED),
-        code => code,
-    }
+    exit::report(&doctor::examine(&places), args.json)
 }

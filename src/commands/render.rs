@@ -4,17 +4,18 @@ use std::{fs, path::Path, process::ExitCode};
 
 use similar::TextDiff;
 
-use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, complain, fail, manifest, print};
-use crate::{
-    attachment::Problem,
-    cli::RenderArgs,
-    config::NicConfig,
-    define::{self, Prepared},
-    plan::{Note, Plan},
-    resolve::{ResolveError, Resolved, resolve_now},
-    vhostuser::Quoted,
-    vmi::{NetworkSource, Vmi},
-};
+use findings::exit;
+use host_io::console::complain;
+
+use super::{STRANGE_CONTAINER_NAME, manifest};
+use crate::attachment::Problem;
+use crate::cli::RenderArgs;
+use crate::config::NicConfig;
+use crate::define::{self, Prepared};
+use crate::plan::{Note, Plan};
+use crate::resolve::{ResolveError, Resolved, resolve_now};
+use crate::vmi::{NetworkSource, Vmi};
+use vocabulary::Quoted;
 
 /// How a rendering ends that gives no answer.
 enum Failure {
@@ -25,7 +26,7 @@ enum Failure {
 pub(super) fn run(args: RenderArgs) -> ExitCode {
     let nics = match args.check_nics() {
         Ok(nics) => nics,
-        Err(error) => return fail(USAGE, &format!("error: {error}")),
+        Err(error) => return exit::fail(exit::USAGE, &format!("error: {error}")),
     };
     if let (Some(name), None) =
         (args.nics.container_name.as_deref().filter(|name| !name.is_empty()), args.nics.container())
@@ -33,9 +34,9 @@ pub(super) fn run(args: RenderArgs) -> ExitCode {
         complain(&format!("warning: {}: {STRANGE_CONTAINER_NAME}", Quoted(name)));
     }
     match render(&args, &nics) {
-        Ok(output) => print(&output),
-        Err(Failure::Usage(message)) => fail(USAGE, &format!("error: {message}")),
-        Err(Failure::Refused(message)) => fail(FAILED, &message),
+        Ok(output) => exit::output(&output),
+        Err(Failure::Usage(message)) => exit::fail(exit::USAGE, &format!("error: {message}")),
+        Err(Failure::Refused(message)) => exit::fail(exit::FAILED, &message),
     }
 }
 

@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tracing::{error, info, warn};
 
-use super::{FAILED, STRANGE_CONTAINER_NAME, USAGE, fail};
-use crate::{
-    cli::ServeArgs,
-    hooks::{self, Ended, ServeConfig},
-    logging,
-};
+use findings::exit;
+
+use super::STRANGE_CONTAINER_NAME;
+use crate::cli::ServeArgs;
+use crate::hooks::{self, Ended, ServeConfig};
+use host_io::logging;
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
     let container_name = args.nics.container_name.clone().filter(|name| !name.is_empty());
     let (config, logging) = match args.check() {
         Ok(checked) => checked,
-        Err(error) => return fail(USAGE, &format!("error: {error}")),
+        Err(error) => return exit::fail(exit::USAGE, &format!("error: {error}")),
     };
     logging::start(logging);
     if let (Some(name), None) = (container_name, &config.container) {
@@ -29,7 +29,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         }
         Err(error) => {
             error!("{error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(exit::FAILED)
         }
     }
 }

@@ -1,18 +1,33 @@
-//! `doctor`: what is wrong with a node or a pod, where, and what mends it. It changes nothing.
-//!
-//! ```text
-//!  files, /proc, OVSDB, ovs-vswitchd ──► gather (IO) ──► Snapshot ──► check (pure) ──► Report ──► text or JSON
-//! ```
-//!
-//! | module | is |
-//! |---|---|
-//! | [`finding`] | the findings' words, and a report of them |
-//! | [`look`] | every question to the file system |
-//! | [`node`] | hugepages, switch, socket root, devices |
-//! | [`pod`] | hook directory, network-info, links |
+//! A VM's pod: the hook directory, network-info, the links, and the lengths of paths.
 
-pub mod finding;
-pub mod look;
-pub mod node;
+mod check;
+mod gather;
+pub mod snapshot;
 
-pub mod pod;
+use std::path::PathBuf;
+
+use findings::Report;
+use vocabulary::ComputePath;
+
+/// What to look at. Its defaults are the sidecar's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The directory for hook sockets and links.
+    pub hook_dir: PathBuf,
+    /// The same volume's root as compute sees it.
+    pub compute_hook_dir: ComputePath,
+    /// The downward API file.
+    pub network_info: PathBuf,
+    /// The folder with metadata of DRA claims.
+    pub dra_dir: PathBuf,
+    /// `CONTAINER_NAME`.
+    pub container_name: Option<String>,
+}
+
+/// Looks at the pod, and says what is wrong.
+pub fn examine(places: &Places) -> Report {
+    check::check(&gather::gather(places))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-use crate::vhostuser::{NetworkName, Quoted};
+use vocabulary::{NetworkName, Quoted};
 
 use super::xml::XmlError;
 

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use super::nic::Nic;
-use crate::vhostuser::SocketMode;
+use vocabulary::SocketMode;
 
 /// `<interface type="vhostuser">…</interface>`. `kept_address` is the address element that stood in the NIC before,
 /// as it was written; an address that the VMI asks for wins over it.

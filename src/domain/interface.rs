@@ -1,7 +1,7 @@
 //! Where our NICs go, and what may not already be there.
 
 use super::{Domain, DomainError, document::Node, fragment, nic::Nic, splice::Edit};
-use crate::vhostuser::{ComputePath, MacAddr, NetworkName};
+use vocabulary::{ComputePath, MacAddr, NetworkName};
 
 /// Edits that leave each NIC in the domain exactly once, in the VMI's order.
 ///
@@ -164,7 +164,7 @@ fn check_socket(nic: &Nic, other: Node<'_>) -> Result<(), DomainError> {
 
 fn describe(interface: Node<'_>) -> String {
     match alias(interface) {
-        Some(alias) => format!("the interface with alias {}", crate::vhostuser::Quoted(&alias)),
+        Some(alias) => format!("the interface with alias {}", vocabulary::Quoted(&alias)),
         None => "an interface without an alias".to_owned(),
     }
 }

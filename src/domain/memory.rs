@@ -1,7 +1,7 @@
 //! Guest memory that the switch can map: without it the socket connects and no packet ever moves.
 
 use super::{Domain, DomainError, append_children, document::Node, splice::Edit};
-use crate::vhostuser::NetworkName;
+use vocabulary::NetworkName;
 
 const SHARED: &str = r#"<access mode="shared"/>"#;
 const MEMFD: &str = r#"<source type="memfd"/>"#;

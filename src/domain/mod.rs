@@ -21,9 +21,9 @@ pub use error::DomainError;
 pub use nic::{Model, Nic};
 pub use xml::XmlError;
 
-use crate::vhostuser::NetworkName;
 use document::{Document, Node};
 use splice::{Edit, Overlap, splice};
+use vocabulary::NetworkName;
 
 /// A libvirt domain that can be given vhost-user NICs.
 #[derive(Debug)]

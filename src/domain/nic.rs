@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 
-use crate::vhostuser::{
+use vocabulary::{
     ComputePath, MacAddr, Mtu, NetworkName, PciAddress, QueuePairs, RingSize, SocketMode, SocketPath,
 };
 

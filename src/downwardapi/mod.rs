@@ -5,12 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{
-    attachment::{Attachment, NotReady, Problem, Refusal},
-    deviceinfo::DeviceInfo,
-    source_file,
-    vhostuser::NetworkName,
-};
+use crate::attachment::{Attachment, NotReady, Problem, Refusal};
+use host_io::source_file;
+use vocabulary::NetworkName;
+use vocabulary::device_info::{DeviceInfo, DeviceInfoError};
 
 const WRITER: &str = "the CNI or device plugin; KubeVirt copies it";
 
@@ -75,7 +73,7 @@ impl NetworkInfo {
             };
             match self.read_entry(entry) {
                 Ok(attachment) => others.usable.push((network, attachment)),
-                Err(Refusal::NoDeviceInfo | Refusal::NotVhostUser(_)) => {}
+                Err(Refusal::NoDeviceInfo | Refusal::DeviceInfo(DeviceInfoError::NotVhostUser(_))) => {}
                 Err(refusal) => others.unusable.push((name.to_owned(), refusal)),
             }
         }
@@ -124,7 +122,7 @@ fn field(place: &str, problem: &'static str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vhostuser::{ComputePath, SocketMode};
+    use vocabulary::{ComputePath, SocketMode};
 
     fn attachment(entry: &str) -> Result<Option<Attachment>, String> {
         let json = format!(r#"{{"interfaces":[{{"network":"other"}},{entry}]}}"#);

@@ -8,12 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    attachment::{Attachment, NotReady, Problem, Refusal},
-    source_file,
-    vhostuser::{ComputePath, SocketMode},
-    vmi::{Claim, ClaimKind},
-};
+use crate::attachment::{Attachment, NotReady, Problem, Refusal};
+use crate::vmi::{Claim, ClaimKind};
+use host_io::source_file;
+use vocabulary::{ComputePath, SocketMode};
 
 /// The file name's end; before it stands the driver's name, which may be any.
 const SUFFIX: &str = "-metadata.json";

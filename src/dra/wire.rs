@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
-use crate::{
-    attachment::{NotReady, Problem, Refusal},
-    vhostuser::Quoted,
-};
+use crate::attachment::{NotReady, Problem, Refusal};
+use vocabulary::Quoted;
 
 /// The versions that are read; they agree in every field used here.
 const KNOWN: [&str; 2] = ["metadata.resource.k8s.io/v1beta1", "metadata.resource.k8s.io/v1alpha1"];

@@ -15,14 +15,12 @@ use super::{
     server::ServeConfig,
     status::CallError,
 };
-use crate::{
-    define::{self, DefineError, Prepared},
-    domain::Nic,
-    plan::Plan,
-    resolve::{Resolved, look_for_others, resolve},
-    symlink::{self, LinkDir, LinkError, Outcome, StableLink},
-    vmi::Vmi,
-};
+use crate::define::{self, DefineError, Prepared};
+use crate::domain::Nic;
+use crate::plan::Plan;
+use crate::resolve::{Resolved, look_for_others, resolve};
+use crate::symlink::{self, LinkDir, LinkError, Outcome, StableLink};
+use crate::vmi::Vmi;
 
 pub(super) struct CallbackService {
     config: ServeConfig,

@@ -31,10 +31,8 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        attachment::Attachment,
-        vhostuser::{ComputePath, NetworkName, SocketMode},
-    };
+    use crate::attachment::Attachment;
+    use vocabulary::{ComputePath, NetworkName, SocketMode};
 
     fn attachment(path: &str) -> Attachment {
         Attachment {

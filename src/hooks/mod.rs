@@ -18,9 +18,9 @@ pub use socket::SocketError;
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod proto {
     pub mod info {
-        include!(concat!(env!("OUT_DIR"), "/server/kubevirt.hooks.info.rs"));
+        include!(concat!(env!("OUT_DIR"), "/kubevirt.hooks.info.rs"));
     }
     pub mod v1alpha3 {
-        include!(concat!(env!("OUT_DIR"), "/server/kubevirt.hooks.v1alpha3.rs"));
+        include!(concat!(env!("OUT_DIR"), "/kubevirt.hooks.v1alpha3.rs"));
     }
 }

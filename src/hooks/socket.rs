@@ -9,7 +9,8 @@ use std::{
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::{config::ContainerName, random};
+use crate::config::ContainerName;
+use host_io::random;
 
 /// Why the hook socket cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,13 @@
 
 use tonic::{Code, Status};
 
-use crate::{
-    attachment::Problem, define::DefineError, domain::DomainError, plan::PlanError, resolve::ResolveError,
-    symlink::LinkError, vmi::VmiError,
-};
+use crate::attachment::Problem;
+use crate::define::DefineError;
+use crate::domain::DomainError;
+use crate::plan::PlanError;
+use crate::resolve::ResolveError;
+use crate::symlink::LinkError;
+use crate::vmi::VmiError;
 
 /// Anything that ends a call without an answer.
 #[derive(Debug, thiserror::Error)]

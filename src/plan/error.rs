@@ -1,8 +1,6 @@
-use crate::{
-    settings::SettingError,
-    vhostuser::{MacAddr, MacError, MtuError, NameError, NetworkName, PathError, PciAddressError, Quoted},
-    vmi::VmiError,
-};
+use crate::settings::SettingError;
+use crate::vmi::VmiError;
+use vocabulary::{MacAddr, MacError, MtuError, NameError, NetworkName, PathError, PciAddressError, Quoted};
 
 /// Why a VMI's NICs cannot be planned. Every text names the network, the field, its value and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,10 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    vhostuser::{MacAddr, NetworkName},
-    vmi::Vmi,
-};
+use crate::vmi::Vmi;
+use vocabulary::{MacAddr, NetworkName};
 
 /// The same for the life of a VM, on every node and in every release: a VM migrates between releases of this
 /// sidecar, and its guest keeps the address.

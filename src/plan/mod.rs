@@ -12,14 +12,12 @@ mod note;
 
 use std::collections::BTreeMap;
 
-use crate::{
-    attachment::Attachment,
-    config::{Layout, NicConfig},
-    domain::Nic,
-    symlink::StableLink,
-    vhostuser::{ComputePath, NetworkName, SocketPath},
-    vmi::{Interface, NetworkSource, Vmi},
-};
+use crate::attachment::Attachment;
+use crate::config::{Layout, NicConfig};
+use crate::domain::Nic;
+use crate::symlink::StableLink;
+use crate::vmi::{Interface, NetworkSource, Vmi};
+use vocabulary::{ComputePath, NetworkName, SocketPath};
 
 pub use error::PlanError;
 pub use nic::Wish;

@@ -3,14 +3,12 @@
 use std::num::NonZeroU32;
 
 use super::{Note, PlanError, mac};
-use crate::{
-    attachment::Attachment,
-    config::NicConfig,
-    domain::{Model, Nic},
-    settings::{Annotations, Settings},
-    vhostuser::{MacAddr, Mtu, NetworkName, PciAddress, QueuePairs, RingSize, SocketPath},
-    vmi::{Interface, LaunchSecurity, NetworkSource, Vmi},
-};
+use crate::attachment::Attachment;
+use crate::config::NicConfig;
+use crate::domain::{Model, Nic};
+use crate::settings::{Annotations, Settings};
+use crate::vmi::{Interface, LaunchSecurity, NetworkSource, Vmi};
+use vocabulary::{MacAddr, Mtu, NetworkName, PciAddress, QueuePairs, RingSize, SocketPath};
 
 /// The largest ACPI index that QEMU starts with (`ONBOARD_INDEX_MAX` in `hw/acpi/pcihp.c`).
 const ACPI_INDEX_MAX: u32 = 16383;

@@ -1,10 +1,8 @@
 use std::fmt;
 
 use super::error::quoted_list;
-use crate::{
-    attachment::Attachment,
-    vhostuser::{NetworkName, QueuePairs, Quoted, SocketMode},
-};
+use crate::attachment::Attachment;
+use vocabulary::{NetworkName, QueuePairs, Quoted, SocketMode};
 
 /// Something that works here and now but that somebody should know of. Logged, never returned.
 #[derive(Debug, Clone, PartialEq, Eq)]

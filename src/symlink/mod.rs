@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::vhostuser::ComputePath;
+use vocabulary::ComputePath;
 
 /// A link to be: its name, and the directory in the *compute container* that it leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +122,7 @@ fn replace(dir: &OwnedFd, link: &StableLink, path: &str) -> Result<Outcome, Link
 /// A link under a name that nobody else uses: in KubeVirt ≤ 1.5 two sidecars share the directory.
 fn make_temporary(dir: &OwnedFd, link: &StableLink) -> Result<String, Errno> {
     loop {
-        let name = format!(".{}.{}", link.name, crate::random::hex8()?);
+        let name = format!(".{}.{}", link.name, host_io::random::hex8()?);
         match symlinkat(link.target.as_str(), dir, &name) {
             Ok(()) => return Ok(name),
             Err(Errno::EXIST) => {}

@@ -161,7 +161,7 @@ pub enum VmiError {
     #[error("VMI: {0} is missing; this is not the VirtualMachineInstance that KubeVirt sends")]
     Missing(&'static str),
     /// A CPU quantity that multiqueue needs.
-    #[error("VMI: spec.domain.resources.{field}: {value} is not a number of CPUs; correct it in the VM", value = crate::vhostuser::Quoted(.value))]
+    #[error("VMI: spec.domain.resources.{field}: {value} is not a number of CPUs; correct it in the VM", value = vocabulary::Quoted(.value))]
     BadCpuQuantity {
         /// `limits.cpu` or `requests.cpu`.
         field: &'static str,

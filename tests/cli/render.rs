@@ -13,9 +13,9 @@ use tonic::Status;
 
 use crate::{
     DOMAIN, VMI,
-    launcher::Client,
     program::{BINARY, Files, Run, failed, printed},
 };
+use launcher_sim::Client;
 
 /// A sidecar that reads the same files under the same names.
 struct Hook {

@@ -11,10 +11,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
-use crate::kubelet::{Allocation, Device, Kubelet};
 use crate::logs::LOGS;
 use crate::process::Process;
 use crate::wait::{seconds, until};
+use kubelet_sim::{Allocation, Device, Kubelet};
 
 const KUBELET: &str = "/var/lib/kubelet";
 

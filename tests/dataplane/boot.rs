@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, ensure};
 use roxmltree::{Document, Node};
 
-use crate::launcher::{
-    placeholders_for, reduce, reduce_keeping_qemu_commandline, with_placeholders, with_root_ports,
-};
 use crate::pod::Pod;
 use crate::wait::{seconds, until};
+use launcher_sim::{
+    placeholders_for, reduce, reduce_keeping_qemu_commandline, with_placeholders, with_root_ports,
+};
 
 /// Where the last call's input comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]

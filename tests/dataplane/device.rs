@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use network_vhostuser_binding::vhostuser::DeviceId;
 use serde_json::Value;
+use vocabulary::DeviceId;
 
 use crate::agent::Grants;
 use crate::multus::{Attachment, device_info};

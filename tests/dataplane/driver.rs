@@ -1,6 +1,6 @@
 //! The proof on a real dataplane: libvirt, QEMU and OVS with its DPDK datapath as Debian ships them, and the sidecar,
-//! device plugin and CNI plugin binaries as they are built. Imitated are virt-launcher (`tests/launcher`), the kubelet
-//! (`tests/kubelet`) and Multus.
+//! device plugin and CNI plugin binaries as they are built. Imitated are virt-launcher (`crates/launcher-sim`), the kubelet
+//! (`crates/kubelet-sim`) and Multus.
 //!
 //! ```text
 //! machine   outside: checks the machine, lends hugepages, makes namespaces, looks for what was left behind
@@ -47,11 +47,6 @@ mod sandbox;
 mod switch;
 mod vm;
 mod wait;
-
-#[path = "../kubelet/mod.rs"]
-mod kubelet;
-#[path = "../launcher/mod.rs"]
-mod launcher;
 
 use std::process::ExitCode;
 

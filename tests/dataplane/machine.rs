@@ -15,12 +15,6 @@ use crate::inside::RESULT;
 use crate::process;
 use crate::wait::seconds;
 
-const SIDECAR: &str = env!("CARGO_BIN_EXE_network-vhostuser-binding");
-const DEVICE_PLUGIN: &str = env!("CARGO_BIN_EXE_vhostuser-device-plugin");
-const CNI_PLUGIN: &str = env!("CARGO_BIN_EXE_vhostuser");
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dataplane");
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
-
 /// OVS's packet buffers (384 pages) and a guest on each side of a migration.
 const HUGEPAGES: u64 = 384 + 2 * 128;
 const NR_HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
@@ -111,6 +105,7 @@ fn empty_log_dir(root: &Path) -> Result<PathBuf> {
 
 /// Runs the driver as PID 1 of a namespace of its own. If this process dies, however, the kernel ends that one too.
 fn enter(root: &Path, logs: &Path, filters: &[String]) -> Result<ExitStatus> {
+    let sources = programs::repository();
     let mut command = Command::new("setpriv");
     command.args([
         "--pdeathsig",
@@ -122,10 +117,10 @@ fn enter(root: &Path, logs: &Path, filters: &[String]) -> Result<ExitStatus> {
         "--pid",
         "--fork",
     ]);
-    command.arg("--kill-child").arg(Path::new(SOURCES).join("enter.sh"));
+    command.arg("--kill-child").arg(sources.join("tests/dataplane/enter.sh"));
     let binaries =
-        [&std::env::current_exe()?, Path::new(SIDECAR), DEVICE_PLUGIN.as_ref(), CNI_PLUGIN.as_ref()];
-    command.args([root, logs]).args(binaries).arg(GOLDEN).args(filters);
+        [std::env::current_exe()?, programs::sidecar(), programs::device_plugin(), programs::cni_plugin()];
+    command.args([root, logs]).args(binaries).arg(sources.join("tests/golden")).args(filters);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut child = command.kill_on_drop(true).spawn().context("setpriv (util-linux)")?;

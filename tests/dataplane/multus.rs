@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use network_vhostuser_binding::vhostuser::NetworkName;
 use serde_json::{Value, json};
+use vocabulary::NetworkName;
 
 use crate::agent::{DEVICE_INFO, Grants};
 use crate::cni::{Call, configuration};

@@ -11,7 +11,6 @@ use rustix::process::Pid;
 
 use crate::agent::{Agent, Grants, names};
 use crate::device::Device;
-use crate::launcher::{Client, Collect, Release};
 use crate::libvirt::Libvirt;
 use crate::multus;
 use crate::network::inside;
@@ -20,6 +19,7 @@ use crate::process::{Process, run};
 use crate::sandbox::Sandbox;
 use crate::vm::Vm;
 use crate::wait::{seconds, until};
+use launcher_sim::{Client, Collect, Release};
 
 /// uid and gid of everything in a pod.
 pub(crate) const QEMU: u32 = 107;

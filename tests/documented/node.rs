@@ -24,7 +24,8 @@ const DOCTOR_POD: &str = "network-vhostuser-binding doctor pod";
 fn on_node(script: &str) -> String {
     let dataplane = env::var_os("DATAPLANE_DIR")
         .map_or_else(|| PathBuf::from("/var/tmp/vhostuser-dataplane"), PathBuf::from);
-    let binaries = Path::new(env!("CARGO_BIN_EXE_vhostuser")).parent().unwrap();
+    let program = programs::cni_plugin();
+    let binaries = program.parent().unwrap();
     let mut command = Command::new("timeout");
     command.args(["60", "unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]);
     command.arg(path("tests/documented/node.sh")).arg(dataplane.join("trixie")).arg(binaries).arg(script);

@@ -8,7 +8,7 @@ use std::{
 
 /// A path of the repository.
 pub fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    programs::repository().join(name)
 }
 
 fn markdown(folder: &str) -> Vec<PathBuf> {

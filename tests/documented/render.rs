@@ -17,7 +17,8 @@ fn it_shows_what_will_become_of_the_domain() {
     {
         fs::copy(path("examples/demo").join(file), dir.path().join(name)).unwrap();
     }
-    let binaries = Path::new(env!("CARGO_BIN_EXE_network-vhostuser-binding")).parent().unwrap();
+    let program = programs::sidecar();
+    let binaries = program.parent().unwrap();
     let inherited = env::var("PATH").unwrap();
     let mut bash = Command::new("bash");
     bash.arg("-euc").arg(RENDER).current_dir(&dir).env_clear();

@@ -9,7 +9,8 @@ use std::{
 
 use similar::TextDiff;
 
-use crate::{hook::Sidecar, launcher::reduce};
+use crate::hook::Sidecar;
+use launcher_sim::reduce;
 
 const KNOWN_FILES: [&str; 9] = [
     "vmi.json",

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::launcher::Client;
+use launcher_sim::Client;
 
 /// Ends the process when dropped.
 pub struct Sidecar {

@@ -3,7 +3,8 @@
 use tokio::{io::AsyncWriteExt, net::UnixStream};
 use tonic::Code;
 
-use crate::{DOMAIN, VMI, answer, launcher::Layout, pod::Pod, sidecar::limited};
+use crate::{DOMAIN, VMI, answer, pod::Pod, sidecar::limited};
+use launcher_sim::Layout;
 
 const VERSIONS: &str = "KubeVirt sent a VMI that this sidecar cannot read: check that their versions fit";
 

@@ -2,11 +2,11 @@
 
 use crate::{
     DOMAIN, VMI, answer,
-    launcher::{
-        Exchange, Layout, Machine, Release, boot_over, migration_target_over, placeholders_for, reduce,
-    },
     pod::Pod,
     sidecar::{Sidecar, limited},
+};
+use launcher_sim::{
+    Exchange, Layout, Machine, Release, boot_over, migration_target_over, placeholders_for, reduce,
 };
 
 /// Of the VMI, ours included.

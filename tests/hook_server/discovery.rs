@@ -4,11 +4,8 @@ use std::{os::unix::net::UnixStream, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::{
-    launcher::{Client, Collect, Found, HookPoint, InfoResult, Layout, Pace, Release},
-    pod::Pod,
-    sidecar::limited,
-};
+use crate::{pod::Pod, sidecar::limited};
+use launcher_sim::{Client, Collect, Found, HookPoint, InfoResult, Layout, Pace, Release};
 
 fn collect(pod: &Pod, sidecars: usize, pace: Pace) -> Collect {
     let timeout = Duration::from_secs(10);

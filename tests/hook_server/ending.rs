@@ -12,10 +12,10 @@ use tokio::{
 
 use crate::{
     DOMAIN, VMI,
-    launcher::Layout,
     pod::Pod,
     sidecar::{Sidecar, limited, until},
 };
+use launcher_sim::Layout;
 
 /// `Shutdown` is answered, then the process has gone with its socket.
 async fn shut_down(sidecar: &mut Sidecar) {

@@ -13,10 +13,10 @@ use tokio::time::sleep;
 
 use crate::{
     DOMAIN, VMI,
-    launcher::Layout,
     pod::Pod,
     sidecar::{Sidecar, in_own_network, limited},
 };
+use launcher_sim::Layout;
 
 /// Longer than the sidecar's time between two looks.
 const SEEN: Duration = Duration::from_millis(1300);

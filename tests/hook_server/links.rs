@@ -13,10 +13,10 @@ use tonic::Code;
 
 use crate::{
     DOMAIN, NETWORK_INFO, VMI, answer,
-    launcher::Layout,
     pod::Pod,
     sidecar::{Sidecar, limited},
 };
+use launcher_sim::Layout;
 
 async fn refusal(sidecar: &Sidecar) -> (Code, String) {
     let status = sidecar.client().on_define_domain(DOMAIN, VMI).await.unwrap_err();

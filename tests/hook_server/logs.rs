@@ -5,10 +5,10 @@ use tonic::Code;
 
 use crate::{
     DOMAIN, VMI, answer,
-    launcher::{Client, Layout},
     pod::Pod,
     sidecar::{limited, until},
 };
+use launcher_sim::{Client, Layout};
 
 /// The event without its time.
 fn timeless(event: &Value) -> Value {

@@ -5,7 +5,8 @@ use std::{fs, time::Duration};
 use tokio::time::sleep;
 use tonic::Code;
 
-use crate::{DOMAIN, NETWORK_INFO, VMI, answer, launcher::Layout, pod::Pod, sidecar::limited};
+use crate::{DOMAIN, NETWORK_INFO, VMI, answer, pod::Pod, sidecar::limited};
+use launcher_sim::Layout;
 
 const UID: &str = "50e49fa8-62a3-4d54-8355-9fa501eb4c9a";
 

@@ -11,10 +11,8 @@ use std::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{
-    launcher::Layout,
-    sidecar::{Sidecar, own_network},
-};
+use crate::sidecar::{Sidecar, own_network};
+use launcher_sim::Layout;
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_network-vhostuser-binding");

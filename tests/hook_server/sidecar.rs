@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::launcher::Client;
+use launcher_sim::Client;
 
 /// The most that one test may take.
 const TEST: Duration = Duration::from_secs(40);

@@ -9,7 +9,8 @@ use std::{
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-use crate::{DOMAIN, NETWORK_INFO, VMI, answer, launcher::Layout, pod::Pod, sidecar::limited};
+use crate::{DOMAIN, NETWORK_INFO, VMI, answer, pod::Pod, sidecar::limited};
+use launcher_sim::Layout;
 
 /// One way to be late: how it looks when the call comes, and how it gets right.
 type Late = (&'static str, fn(&Pod), fn(&Pod));

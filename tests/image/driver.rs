@@ -3,8 +3,6 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../launcher/mod.rs"]
-mod launcher;
 mod node;
 mod sidecar;
 

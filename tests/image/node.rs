@@ -43,7 +43,7 @@ fn holds_two_binaries_which_do_what_the_daemonset_asks() {
 
 /// The configuration that the manifests ship.
 fn check(image: &Image) {
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/base/device-plugin.yaml");
+    let config = programs::repository().join("manifests/base/device-plugin.yaml");
     fs::create_dir_all(image.root.join("etc/vhostuser")).unwrap();
     fs::copy(config, image.root.join("etc/vhostuser/device-plugin.yaml")).unwrap();
     let checked = run(&image.root, DEVICE_PLUGIN, &["--check"], &[]);

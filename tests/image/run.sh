@@ -17,4 +17,5 @@ make --no-print-directory -s image-names "${settings[@]}" | while read -r name i
 	$buildah inspect --type image "$image" >"$work/$name.json"
 	ln -s "$($buildah mount "$container")" "$work/$name"
 done
-IMAGES=$work cargo test --locked --test image -- --nocapture
+cargo build --locked
+IMAGES=$work cargo test --locked -p image --test image -- --nocapture

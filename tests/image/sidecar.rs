@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    Image,
-    launcher::{Client, HookPoint, InfoResult},
-};
+use crate::Image;
+use launcher_sim::{Client, HookPoint, InfoResult};
 
 const BINARY: &str = "network-vhostuser-binding";
 
@@ -57,7 +55,7 @@ impl Pod {
         }
         chown(&hooks, Some(107), Some(107)).unwrap();
         fs::write(podinfo.join("network-info"), "").unwrap();
-        let enter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/image/enter.sh");
+        let enter = programs::repository().join("tests/image/enter.sh");
         let unshare = Command::new("unshare")
             .args(["--mount", "--pid", "--net", "--fork"])
             .args([&enter, &root.to_owned(), &hooks, &podinfo])

@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use network_vhostuser_binding::{
-    define::prepare, downwardapi::NetworkInfo, dra, plan::Attachments, symlink, vmi::Vmi,
-};
+use network_vhostuser_binding::define::prepare;
+use network_vhostuser_binding::downwardapi::NetworkInfo;
+use network_vhostuser_binding::dra;
+use network_vhostuser_binding::plan::Attachments;
+use network_vhostuser_binding::symlink;
+use network_vhostuser_binding::vmi::Vmi;
 use proptest::prelude::*;
 use roxmltree::Document;
 use serde_json::json;

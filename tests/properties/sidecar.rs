@@ -5,16 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use network_vhostuser_binding::{
-    config::{Layout, NicConfig},
-    define::{Defined, prepare},
-    downwardapi::NetworkInfo,
-    plan::Attachments,
-    symlink,
-    vhostuser::{ComputePath, QueuePairs, RingSize},
-    vmi::Vmi,
-};
+use network_vhostuser_binding::config::{Layout, NicConfig};
+use network_vhostuser_binding::define::{Defined, prepare};
+use network_vhostuser_binding::downwardapi::NetworkInfo;
+use network_vhostuser_binding::plan::Attachments;
+use network_vhostuser_binding::symlink;
+use network_vhostuser_binding::vmi::Vmi;
 use proptest::test_runner::TestCaseError;
+use vocabulary::{ComputePath, QueuePairs, RingSize};
 
 use crate::vm::Vm;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use network_vhostuser_binding::vhostuser::DeviceId;
 use serde_json::{Value, json};
+use vocabulary::DeviceId;
 
 use super::call::{Answer, Call};
 use crate::agent::DEVICE_INFO;

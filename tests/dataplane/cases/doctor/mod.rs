@@ -19,7 +19,7 @@ use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use network_vhostuser_binding::vhostuser::DeviceId;
+use vocabulary::DeviceId;
 
 use crate::doctor::{self, Finding};
 use crate::node::{Stage, ms, note};

@@ -1,0 +1,218 @@
+//! ADD: the device's port into the bridge, and device-info to Multus.
+//!
+//! The device is held from before the first look until the end, so no other call of this plugin comes in between.
+
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    asked::Asked,
+    call::Call,
+    clock::{Clock, Undo},
+    decide::{Decision, decide, otherwise},
+    device,
+    environment::Target,
+    error::{CniError, Failure},
+    found::{Found, Ours},
+    ids,
+    ipam::{Addresses, Ipam, given},
+    port::Wish,
+    remove::remove,
+    switch::Ovs,
+};
+use node::fields::Mistakes;
+use node::socketdir::{Socket, SocketDir};
+use ovs::rows::NextConfig;
+use vocabulary::device_info::DeviceInfo;
+use vocabulary::{SOCKET_FILE, SocketMode};
+
+/// What a DPDK application reads, beside its socket.
+pub(super) const APPLICATION_FILE: &str = "vhostuser.json";
+
+/// How often others may change the same rows between our look and our transaction.
+const ATTEMPTS: usize = 3;
+
+/// Between two looks for the switch's socket.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What was done, to be undone if a later step fails.
+#[derive(Debug, Default)]
+struct Done {
+    ipam: bool,
+    port: bool,
+}
+
+struct Adding<'c> {
+    asked: Asked<'c>,
+    info: DeviceInfo,
+    dir: SocketDir,
+    port: Wish,
+    ipam: Option<Ipam<'c>>,
+    clock: Clock,
+}
+
+/// Attaches; a failure leaves nothing behind.
+pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
+    let asked = Asked::parse(call, target, |mistakes| refuse_chain(call.config, mistakes))?;
+    let info = device::info(call.plugin_dir, &asked.runtime, asked.nic.mode)?;
+    let ipam = Ipam::find(call, &asked.network)?;
+    let (clock, undo) = Clock::forward(call.started, asked.network.timeout);
+    let (root, id) = (&asked.network.root, &asked.runtime.device);
+    let (_lock, dir) = device::held(root, id, asked.nic.group, clock.end())?;
+    let port = asked.port(info.mode);
+    let adding = Adding { asked, info, dir, port, ipam, clock };
+    let mut done = Done::default();
+    match adding.attach(&mut done) {
+        Ok(addresses) => {
+            let Asked { nic, .. } = &adding.asked;
+            Ok(adding.asked.interface().result(call.version, addresses.as_ref(), nic.dns.as_ref()))
+        }
+        Err(error) => Err(Failure { error: error.into(), notes: adding.undo(&done, undo) }),
+    }
+}
+
+/// A result has one interface, so this plugin cannot come after another that has made one.
+fn refuse_chain(config: &Value, mistakes: &Mistakes) {
+    if config.get("prevResult").is_some_and(|result| !result.is_null()) {
+        mistakes.add("prevResult", "another plugin comes before this one: put this one first in the list");
+    }
+}
+
+impl Adding<'_> {
+    fn attach(&self, done: &mut Done) -> Result<Option<Addresses>, CniError> {
+        let Asked { network, nic, runtime, .. } = &self.asked;
+        // What an earlier port has left must not be taken for this one's.
+        let before = self.dir.find_socket()?;
+        let mut ovs = Ovs::connect(network, self.clock)?;
+        let (config, addresses) = self.plug(&mut ovs, done)?;
+        ovs.port_works(config, &self.port.name)?;
+        if self.info.mode == SocketMode::Client {
+            self.wait_for_socket(before.filter(|_| done.port))?;
+        }
+        if nic.application_file && (done.port || !self.dir.has(APPLICATION_FILE)?) {
+            self.write_application_file()?;
+        }
+        device::complete(&self.info, runtime.info_file.as_deref())?;
+        Ok(addresses)
+    }
+
+    /// Makes the port unless it is there. Gives the number that ovs-vswitchd is to reach.
+    fn plug(&self, ovs: &mut Ovs, done: &mut Done) -> Result<(i64, Option<Addresses>), CniError> {
+        let (port, attachment) = (&self.port, &self.asked.target.attachment);
+        let mut addresses = None;
+        for _ in 0..ATTEMPTS {
+            let found = Found::read(ovs, &port.bridge, &port.name, attachment)?;
+            match decide(port, attachment, &found)? {
+                Decision::Keep => {
+                    // By whoever holds another lock (another `socketRoot`); what IPAM has given is that one's.
+                    done.ipam = false;
+                    return kept(&self.asked, &found);
+                }
+                Decision::Create { with_bridge } => {
+                    if !done.ipam {
+                        addresses = self.take_addresses(done)?;
+                    }
+                    if let Some(config) = self.create(ovs, with_bridge, addresses.as_ref(), done)? {
+                        return Ok((config, addresses));
+                    }
+                }
+            }
+        }
+        Err(CniError::Unsettled(port.name.clone(), ATTEMPTS))
+    }
+
+    /// Before the port, so that the port can note what was given.
+    fn take_addresses(&self, done: &mut Done) -> Result<Option<Addresses>, CniError> {
+        // The specification wants DEL after a failed ADD too.
+        done.ipam = self.ipam.is_some();
+        self.ipam.as_ref().map(|ipam| ipam.add(&self.clock)).transpose()
+    }
+
+    /// Nothing if others have changed something since we looked.
+    fn create(
+        &self,
+        ovs: &mut Ovs,
+        with_bridge: bool,
+        addresses: Option<&Addresses>,
+        done: &mut Done,
+    ) -> Result<Option<i64>, CniError> {
+        let attachment = ids::of_attachment(&self.asked.target.attachment);
+        let creation = self.port.creation(with_bridge, attachment, addresses.map(Addresses::note));
+        // Without an answer it is not known whether it was carried out.
+        done.port = true;
+        match ovs.ask(creation.operations) {
+            Ok(answers) => {
+                let config = answers.last().rows::<NextConfig>()?.pop();
+                Ok(Some(config.map_or(0, |NextConfig(config)| config)))
+            }
+            Err(error) => {
+                done.port = error.operation().is_none();
+                match error.operation() {
+                    Some((index, "timed out")) if index < creation.guards => Ok(None),
+                    _ => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    /// Another than the one that was there before.
+    fn wait_for_socket(&self, before: Option<Socket>) -> Result<(), CniError> {
+        let started = Instant::now();
+        let old = before.map(|socket| socket.inode);
+        while self.dir.find_socket()?.is_none_or(|socket| Some(socket.inode) == old) {
+            if self.clock.left().is_zero() {
+                let path = Path::new(self.asked.socket.as_str()).to_owned();
+                let (port, waited) = (self.port.name.clone(), started.elapsed());
+                return Err(CniError::NotPlaced { port, path, waited });
+            }
+            thread::sleep(PAUSE.min(self.clock.left()));
+        }
+        Ok(())
+    }
+
+    /// For whoever has the device's directory, and nobody else.
+    fn write_application_file(&self) -> Result<(), CniError> {
+        let mac = self.asked.runtime.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        let file = json!({ "vhostname": SOCKET_FILE, "vhostmac": mac, "mode": self.info.mode.as_str() });
+        let owner = self.dir.owner()?;
+        Ok(self.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
+    }
+
+    /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the
+    /// runtime's DEL does it again.
+    fn undo(&self, done: &Done, undo: Undo) -> Vec<String> {
+        let clock = undo.begin();
+        let failed = |what: &str, error: &CniError| format!("while undoing: {what}: {error}");
+        let mut notes = Vec::new();
+        if done.port {
+            match self.unplug(clock) {
+                Ok(more) => notes.extend(more),
+                // An address is free only when nothing sends from it any more: DEL or GC sees to both.
+                Err(error) => return vec![failed("port", &error)],
+            }
+        }
+        if let (true, Some(ipam)) = (done.ipam, &self.ipam) {
+            notes.extend(ipam.pass_on("DEL", &clock).err().map(|error| failed("addresses", &error)));
+        }
+        notes
+    }
+
+    fn unplug(&self, clock: Clock) -> Result<Vec<String>, CniError> {
+        let Asked { network, target, .. } = &self.asked;
+        let mut ovs = Ovs::connect(network, clock)?;
+        let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
+        remove(&mut ovs, &network.root, &ours)
+    }
+}
+
+/// A repeated ADD answers as the first one did, or says why it cannot.
+fn kept(asked: &Asked<'_>, found: &Found) -> Result<(i64, Option<Addresses>), CniError> {
+    let config = found.switch.as_ref().map_or(0, |switch| switch.next_cfg);
+    let given = found.port.as_ref().map_or(Ok(None), |port| given(&asked.network, &port.port));
+    Ok((config, given.map_err(|problem| otherwise(&asked.target.attachment, &problem))?))
+}

@@ -1,0 +1,120 @@
+//! What OVSDB says of a bridge, a port and an attachment, before anything is decided.
+
+use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
+use ovs::{
+    OvsdbError,
+    operation::{Condition, Operation},
+    rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select, select_whole},
+    value::Datum,
+};
+use vocabulary::SocketMode;
+
+/// What is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The switch, unless its database is empty.
+    pub switch: Option<OpenVSwitch>,
+    /// The bridge.
+    pub bridge: Option<Bridge>,
+    /// The port of the device's name.
+    pub port: Option<FoundPort>,
+    /// The interface of that name, whoever's port it belongs to.
+    pub interface: Option<Interface>,
+    /// All ports that carry the attachment's marks.
+    pub of_attachment: Vec<Port>,
+}
+
+/// A port, and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPort {
+    /// The port.
+    pub port: Port,
+    /// The limit on what goes out of it.
+    pub qos: Option<Qos>,
+    /// The bridges that have it: one.
+    pub bridges: Vec<String>,
+}
+
+impl Found {
+    /// Looks, in two transactions at most.
+    pub fn read(
+        ovs: &mut Ovs,
+        bridge: &BridgeName,
+        port: &str,
+        attachment: &Attachment,
+    ) -> Result<Self, OvsdbError> {
+        let named = |name: &str| [Condition::is("name", name)];
+        let of_attachment = [Condition::includes("external_ids", ids::of_attachment(attachment))];
+        let mut answers = ovs.ask(vec![
+            select::<OpenVSwitch>(&[]),
+            select::<Bridge>(&named(bridge.as_str())),
+            select::<Port>(&named(port)),
+            select_whole::<Interface>(&named(port)),
+            select::<Port>(&of_attachment),
+        ])?;
+        let switch = answers.rows()?.pop();
+        let bridge = answers.rows()?.pop();
+        let port: Option<Port> = answers.rows()?.pop();
+        let interface = answers.rows()?.pop();
+        let of_attachment = answers.rows()?;
+        let port = port.map(|port| FoundPort::read(ovs, port)).transpose()?;
+        Ok(Self { switch, bridge, port, interface, of_attachment })
+    }
+}
+
+impl Found {
+    /// The mode that the port's type stands for; without a port of such a type the usual one, for it is missing or wrong
+    /// whatever the mode.
+    pub fn mode(&self) -> SocketMode {
+        let interface = self.interface.as_ref();
+        interface.and_then(|is| SocketMode::of_port_type(&is.kind)).unwrap_or(SocketMode::Server)
+    }
+}
+
+impl FoundPort {
+    fn read(ovs: &mut Ovs, port: Port) -> Result<Self, OvsdbError> {
+        let mut questions = vec![select::<Bridge>(&[Condition::includes("ports", &port.uuid)])];
+        questions.extend(port.qos.iter().map(|qos| select::<Qos>(&[Condition::is("_uuid", qos)])));
+        let mut answers = ovs.ask(questions)?;
+        let bridges = answers.rows()?.into_iter().map(|bridge: Bridge| bridge.name).collect();
+        let qos = if port.qos.is_some() { answers.rows()?.pop() } else { None };
+        Ok(Self { port, qos, bridges })
+    }
+}
+
+/// What carries our marks.
+#[derive(Debug, Clone, Default)]
+pub struct Ours {
+    /// Ports.
+    pub ports: Vec<Port>,
+    /// Limits; also such as have lost their port, because they do not go with it.
+    pub qos: Vec<Qos>,
+}
+
+impl Ours {
+    /// All that carries these marks, in one transaction.
+    pub fn read(ovs: &mut Ovs, marks: &Datum) -> Result<Self, OvsdbError> {
+        let condition = [Condition::includes("external_ids", marks.clone())];
+        let questions: Vec<Operation> = vec![select::<Port>(&condition), select::<Qos>(&condition)];
+        let mut answers = ovs.ask(questions)?;
+        Ok(Self { ports: answers.rows()?, qos: answers.rows()? })
+    }
+
+    /// Only those whose marks are like this.
+    pub fn only(mut self, wanted: impl Fn(&ids::ExternalIds) -> bool) -> Self {
+        self.ports.retain(|port| wanted(&port.external_ids));
+        self.qos.retain(|qos| wanted(&qos.external_ids));
+        self
+    }
+
+    /// The marks of each.
+    pub fn ids(&self) -> impl Iterator<Item = &ids::ExternalIds> {
+        let of_qos = self.qos.iter().map(|qos| &qos.external_ids);
+        self.ports.iter().map(|port| &port.external_ids).chain(of_qos)
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ports.is_empty() && self.qos.is_empty()
+    }
+}

@@ -1,0 +1,218 @@
+//! The port as it is wanted: how it is made, and where one that is there differs.
+
+use std::time::Duration;
+
+use super::{
+    config::{BridgeName, Nic},
+    found::{Found, FoundPort},
+    ids::{self, ExternalIds},
+    limit::{self, Limit},
+    vlan::Vlan,
+};
+use ovs::{
+    operation::{Condition, Operation},
+    rows::{Interface, NextConfig, Port, select},
+    value::{Atom, Datum, Row},
+};
+use vocabulary::{DeviceId, Mtu, Quoted, SocketMode, SocketPath};
+
+/// Where OVS connects to.
+const SERVER_PATH: &str = "vhost-server-path";
+
+/// A port as it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Its name, and its interface's.
+    pub name: String,
+    /// Its bridge.
+    pub bridge: BridgeName,
+    /// Make the bridge if it is missing.
+    pub create_bridge: bool,
+    /// The device's mode.
+    pub mode: SocketMode,
+    /// The device's socket on the host.
+    pub socket: SocketPath,
+    /// VLANs.
+    pub vlan: Vlan,
+    /// MTU.
+    pub mtu: Option<Mtu>,
+    /// What the guest receives.
+    pub to_guest: Option<Limit>,
+    /// What the guest sends.
+    pub from_guest: Option<Limit>,
+    /// Its marks.
+    pub ids: ExternalIds,
+}
+
+/// A transaction that begins with conditions: if one of them fails, others have changed something meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Creation {
+    /// All operations. The last one reads the number that ovs-vswitchd is to reach.
+    pub operations: Vec<Operation>,
+    /// How many of them, from the first, are conditions.
+    pub guards: usize,
+}
+
+impl Wish {
+    /// The wish for one device.
+    pub fn new(id: &DeviceId, nic: &Nic, mode: SocketMode, socket: SocketPath, ids: ExternalIds) -> Self {
+        let Nic { bridge, create_bridge, vlan, mtu, to_guest, from_guest, .. } = nic.clone();
+        let name = id.port_name();
+        Self { name, bridge, create_bridge, mode, socket, vlan, mtu, to_guest, from_guest, ids }
+    }
+
+    fn options(&self) -> ExternalIds {
+        match self.mode {
+            SocketMode::Server => ExternalIds::from([(SERVER_PATH.to_owned(), self.socket.to_string())]),
+            SocketMode::Client => ExternalIds::new(),
+        }
+    }
+
+    /// Makes the port, and its bridge if `with_bridge`, unless somebody else was quicker.
+    pub fn creation(&self, with_bridge: bool, attachment: Datum, ipam: Option<String>) -> Creation {
+        let mut operations = self.guards(with_bridge, attachment);
+        let guards = operations.len();
+        if with_bridge {
+            operations.extend(new_bridge(self.bridge.as_str()));
+        }
+        operations.push(Operation::insert("Interface", "interface", self.interface()));
+        let mut port = self.port(&ids::with_ipam(&self.ids, ipam));
+        if let Some(limit) = self.to_guest {
+            operations.push(Operation::insert(
+                "QoS",
+                "qos",
+                limit.qos().with("external_ids", ids::datum(&self.ids)),
+            ));
+            port = port.with("qos", Atom::Named("qos".to_owned()));
+        }
+        operations.push(Operation::insert("Port", "port", port));
+        let bridge = [Condition::is("name", self.bridge.as_str())];
+        operations.push(Operation::add("Bridge", &bridge, "ports", Atom::Named("port".to_owned())));
+        operations.push(Operation::comment(&format!("vhostuser CNI: ADD {}", self.name)));
+        operations.extend(next_config());
+        Creation { operations, guards }
+    }
+
+    fn guards(&self, with_bridge: bool, attachment: Datum) -> Vec<Operation> {
+        let bridge = Condition::is("name", self.bridge.as_str());
+        let bridge = match with_bridge {
+            true => none("Bridge", bridge),
+            false => {
+                let conditions = [bridge, Condition::is("datapath_type", "netdev")];
+                let row = Row::default().with("name", self.bridge.as_str());
+                Operation::wait("Bridge", &conditions, "name", vec![row], Duration::ZERO)
+            }
+        };
+        vec![
+            bridge,
+            none("Interface", Condition::is("name", self.name.as_str())),
+            none("Port", Condition::is("name", self.name.as_str())),
+            none("Port", Condition::includes("external_ids", attachment)),
+        ]
+    }
+
+    fn interface(&self) -> Row {
+        let mut row = Row::default()
+            .with("name", self.name.as_str())
+            .with("type", self.mode.port_type())
+            .with("options", Datum::map(&self.options()))
+            .with("external_ids", ids::datum(&self.ids));
+        if let Some(mtu) = self.mtu {
+            row = row.with("mtu_request", i64::from(mtu.bytes()));
+        }
+        limit::write_policing(self.from_guest, row)
+    }
+
+    fn port(&self, marks: &ExternalIds) -> Row {
+        let row = Row::default()
+            .with("name", self.name.as_str())
+            .with("interfaces", Atom::Named("interface".to_owned()))
+            .with("external_ids", ids::datum(marks));
+        self.vlan.write(row)
+    }
+
+    /// Everything in which a port that is there is not the one that is wanted.
+    pub fn deviations(&self, found: &Found) -> Vec<String> {
+        let Some(port) = &found.port else { return vec![format!("port {} is missing", self.name)] };
+        let mut all = Vec::new();
+        if !port.bridges.iter().any(|bridge| bridge == self.bridge.as_str()) {
+            let (is, should) = (port.bridges.join(", "), Quoted(self.bridge.as_str()));
+            all.push(format!("port {} is on bridge {}, should be on {should}", self.name, Quoted(&is)));
+        }
+        all.extend(self.marks_deviations(port, found.interface.as_ref()));
+        all.extend(self.vlan.deviation(&port.port));
+        all.extend(limit::qos_deviation(self.to_guest, port.qos.as_ref()));
+        match &found.interface {
+            Some(interface) => all.extend(self.interface_deviations(&port.port, interface)),
+            None => all.push(format!("interface {} is missing", self.name)),
+        }
+        all
+    }
+
+    /// What interface and QoS say otherwise than the port is told too.
+    fn marks_deviations(&self, port: &FoundPort, interface: Option<&Interface>) -> Vec<String> {
+        let mut all = ids::deviations(&self.ids, &port.port.external_ids);
+        let qos = port.qos.as_ref().filter(|_| self.to_guest.is_some()).map(|qos| ("QoS", &qos.external_ids));
+        let interface = interface.map(|interface| ("interface", &interface.external_ids));
+        for (what, is) in interface.into_iter().chain(qos) {
+            let own = ids::deviations(&self.ids, is).into_iter().filter(|deviation| !all.contains(deviation));
+            let own: Vec<_> = own.map(|deviation| format!("{what}: {deviation}")).collect();
+            all.extend(own);
+        }
+        all
+    }
+
+    fn interface_deviations(&self, port: &Port, interface: &Interface) -> Vec<String> {
+        let mut all = Vec::new();
+        if port.interfaces != [interface.uuid.clone()] {
+            all.push(format!("port {} has other interfaces than {}", self.name, self.name));
+        }
+        if interface.kind != self.mode.port_type() {
+            all.push(format!("type is {}, should be {}", Quoted(&interface.kind), self.mode.port_type()));
+        }
+        let path = |options: &ExternalIds| options.get(SERVER_PATH).cloned().unwrap_or_default();
+        let (is, should) = (path(&interface.options), path(&self.options()));
+        if is != should {
+            all.push(format!("options:{SERVER_PATH} is {}, should be {}", Quoted(&is), Quoted(&should)));
+        }
+        let mtu = self.mtu.map(|mtu| i64::from(mtu.bytes()));
+        if interface.mtu_request != mtu {
+            all.push(format!("mtu_request is {}, should be {}", number(interface.mtu_request), number(mtu)));
+        }
+        all.extend(limit::policing_deviation(self.from_guest, interface));
+        all
+    }
+}
+
+fn number(number: Option<i64>) -> String {
+    number.map_or("none".to_owned(), |number| number.to_string())
+}
+
+/// Fails if there is such a row.
+fn none(table: &str, condition: Condition) -> Operation {
+    Operation::wait(table, &[condition], "name", Vec::new(), Duration::ZERO)
+}
+
+/// A bridge with the userspace datapath, and the port of its own that every bridge has.
+fn new_bridge(name: &str) -> [Operation; 4] {
+    let named = |row: &str| Atom::Named(row.to_owned());
+    let row = || Row::default().with("name", name);
+    let bridge = row()
+        .with("datapath_type", "netdev")
+        .with("ports", named("local_port"))
+        .with("external_ids", ids::of_owner());
+    [
+        Operation::insert("Interface", "local_interface", row().with("type", "internal")),
+        Operation::insert("Port", "local_port", row().with("interfaces", named("local_interface"))),
+        Operation::insert("Bridge", "bridge", bridge),
+        Operation::add("Open_vSwitch", &[], "bridges", named("bridge")),
+    ]
+}
+
+/// Tells ovs-vswitchd that there is something to do, and reads the number of it.
+pub fn next_config() -> [Operation; 2] {
+    [Operation::increment("Open_vSwitch", "next_cfg"), select::<NextConfig>(&[])]
+}
+
+#[cfg(test)]
+pub(super) mod tests;

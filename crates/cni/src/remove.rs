@@ -1,0 +1,150 @@
+//! Taking ports away: what DEL, GC and a failed ADD have in common.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use super::{
+    add::APPLICATION_FILE,
+    error::CniError,
+    files,
+    found::Ours,
+    ids::{ExternalIds, Holder},
+    port::next_config,
+    switch::Ovs,
+};
+use node::socketdir::{DeviceLock, SocketDir, SocketDirError};
+use ovs::{
+    OvsdbError,
+    operation::{Condition, Operation},
+    rows::NextConfig,
+    value::Uuid,
+};
+use vocabulary::{DeviceId, HostDir, SOCKET_FILE, SocketMode};
+
+/// The most that is waited for ovs-vswitchd to let go of the ports. They are gone from the database by then, which is
+/// what counts; but a port that comes back while the old one is still there would not get a socket of its own.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// OVSDB's word for a row that others refer to.
+const STILL_USED: &str = "referential integrity violation";
+
+/// The devices of ports and limits, in an order, so that no two calls wait for each other.
+pub(super) fn devices(ours: &Ours) -> BTreeSet<DeviceId> {
+    ours.ids().filter_map(device).collect()
+}
+
+/// Devices on which nobody else works as long as this lives.
+///
+/// What cannot be held for another reason than that somebody else has it is not held: its port must go all the same, and
+/// tidying tells what is wrong.
+///
+/// # Errors
+/// Somebody else had one of them until the deadline.
+pub(super) fn hold<'d>(
+    root: &HostDir,
+    devices: impl IntoIterator<Item = &'d DeviceId>,
+    deadline: Instant,
+) -> Result<Vec<DeviceLock>, CniError> {
+    let mut held = Vec::new();
+    for device in devices {
+        match DeviceLock::take(root, device, deadline) {
+            Ok(lock) => held.extend(lock),
+            Err(busy @ SocketDirError::Busy { .. }) => return Err(busy.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(held)
+}
+
+/// The device of a port or a limit, by its marks.
+pub(super) fn device(ids: &ExternalIds) -> Option<DeviceId> {
+    Holder::of(ids)?.device()?.parse().ok()
+}
+
+/// Removes it all in one transaction; what else could not be tidied is told.
+///
+/// The devices must be held. Their directories come first: as long as the port is there, no other attachment can have
+/// its device.
+pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut notes: Vec<_> = ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)).collect();
+    notes.extend(foreign_limits(ours));
+    let answers = match ovs.ask(removal(ours, true)) {
+        // A limit that somebody has given to another port too is not ours alone any more.
+        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => {
+            let answers = ovs.ask(removal(ours, false));
+            ours.qos.iter().try_for_each(|qos| remove_unused(ovs, &qos.uuid))?;
+            answers
+        }
+        result => result,
+    };
+    if let Some(NextConfig(config)) = answers?.last().rows::<NextConfig>()?.pop() {
+        // A switch that does not run has let go of them.
+        let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
+    }
+    Ok(notes)
+}
+
+/// A limit that somebody else has put on a port of ours, or taken our marks from, is not ours to remove.
+fn foreign_limits(ours: &Ours) -> impl Iterator<Item = String> {
+    let foreign = |qos: &Uuid| !ours.qos.iter().any(|own| own.uuid == *qos);
+    ours.ports.iter().filter_map(move |port| {
+        let qos = port.qos.as_ref().filter(|qos| foreign(qos))?;
+        Some(format!(
+            "QoS {qos} of port {} does not carry this plugin's marks and stays: if nobody uses it, ovs-vsctl destroy QoS \
+             {qos}",
+            port.name
+        ))
+    })
+}
+
+/// Removes a limit unless a port still has it.
+fn remove_unused(ovs: &mut Ovs, qos: &Uuid) -> Result<(), OvsdbError> {
+    match ovs.ask(vec![Operation::delete("QoS", &[Condition::is("_uuid", qos)])]) {
+        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// A port would go by itself with its bridge's reference, but only after OVSDB has refused to delete a limit that the
+/// port still refers to.
+fn removal(ours: &Ours, with_limits: bool) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for port in &ours.ports {
+        let bridge = [Condition::includes("ports", &port.uuid)];
+        operations.push(Operation::take("Bridge", &bridge, "ports", &port.uuid));
+        operations.push(Operation::delete("Port", &[Condition::is("_uuid", &port.uuid)]));
+        operations.push(Operation::comment(&format!("vhostuser CNI: DEL {}", port.name)));
+    }
+    let limits = ours.qos.iter().filter(|_| with_limits);
+    operations.extend(limits.map(|qos| Operation::delete("QoS", &[Condition::is("_uuid", &qos.uuid)])));
+    operations.extend(next_config());
+    operations
+}
+
+/// Removes device-info, and what ADD, and the device plugin's daemon for it, have put into the device's directory. What
+/// cannot be removed keeps nothing else.
+fn tidy(root: &HostDir, ids: &ExternalIds) -> Vec<String> {
+    let Some(holder) = Holder::of(ids) else { return Vec::new() };
+    let mut problems: Vec<_> =
+        holder.info_file().and_then(|file| files::remove_device_info(file).err()).into_iter().collect();
+    let dir = device(ids).map_or(Ok(None), |device| SocketDir::open(root, &device));
+    match dir {
+        Ok(Some(dir)) => {
+            problems.extend(dir.remove_written(APPLICATION_FILE).err().map(CniError::from));
+            let socket =
+                holder.mode().filter(|mode| *mode == SocketMode::Client).map(|_| dir.remove(SOCKET_FILE));
+            problems.extend(socket.and_then(Result::err).map(CniError::from));
+        }
+        Ok(None) => {}
+        Err(problem) => problems.push(problem.into()),
+    }
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests;

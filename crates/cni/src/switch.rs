@@ -1,0 +1,132 @@
+//! Talking to OVS: questions, waiting for ovs-vswitchd, and what it says of a port.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use super::{clock::Clock, config::Network, error::CniError};
+use ovs::{
+    Answers, Client, DATABASE, OvsdbError, control,
+    operation::{Condition, Operation},
+    rows::{Interface, select},
+};
+use vocabulary::Quoted;
+
+/// The time that ovsdb-server has to report that a wait was in vain, before the connection itself is given up.
+const SPARE: Duration = Duration::from_millis(200);
+
+/// The most that ovs-vswitchd may take to say what its datapath has.
+const CONTROL: Duration = Duration::from_secs(2);
+
+/// A connection to OVSDB.
+#[derive(Debug)]
+pub struct Ovs {
+    client: Client,
+    clock: Clock,
+    run_dir: PathBuf,
+}
+
+impl Ovs {
+    /// Connects.
+    pub fn connect(network: &Network, clock: Clock) -> Result<Self, OvsdbError> {
+        let client = Client::connect(network.ovsdb.as_ref(), clock.answer())?;
+        Ok(Self { client, clock, run_dir: network.ovsdb.run_dir().to_owned() })
+    }
+
+    /// Carries out a transaction that ovsdb-server can answer at once.
+    pub fn ask(&mut self, operations: Vec<Operation>) -> Result<Answers, OvsdbError> {
+        self.client.set_deadline(self.clock.answer());
+        self.client.ask(DATABASE, operations)
+    }
+
+    /// Waits until ovs-vswitchd has come as far as `config`, and reads an interface then; nothing if it has not.
+    pub fn carried_out(
+        &mut self,
+        config: i64,
+        interface: &str,
+        at_most: Duration,
+    ) -> Result<Option<Option<Interface>>, OvsdbError> {
+        let timeout = at_most.min(self.clock.left().saturating_sub(SPARE));
+        self.client.set_deadline(Instant::now() + timeout + SPARE);
+        let behind = [Condition::less("cur_cfg", config)];
+        let operations = vec![
+            Operation::wait("Open_vSwitch", &behind, "cur_cfg", Vec::new(), timeout),
+            select::<Interface>(&[Condition::is("name", interface)]),
+        ];
+        match self.client.ask(DATABASE, operations) {
+            Ok(mut answers) => {
+                answers.skip();
+                Ok(Some(answers.rows()?.pop()))
+            }
+            Err(error) if error.operation() == Some((0, "timed out")) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until ovs-vswitchd has made the port, and hears what it says of it.
+    pub fn port_works(&mut self, config: i64, port: &str) -> Result<(), CniError> {
+        let started = Instant::now();
+        let Some(interface) = self.carried_out(config, port, Duration::MAX)? else {
+            return Err(CniError::NotTakenUp { port: port.to_owned(), waited: started.elapsed() });
+        };
+        let in_datapath = self.in_datapath(port);
+        match trouble(port, interface.as_ref(), in_datapath) {
+            Some(trouble) => Err(CniError::PortFailed(trouble)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the datapath has the port; nothing if ovs-vswitchd cannot be asked here.
+    pub fn in_datapath(&self, port: &str) -> Option<bool> {
+        let socket = control::vswitchd(&self.run_dir)?;
+        let deadline = Instant::now() + CONTROL.min(self.clock.left());
+        let answer = control::ask(&socket, "dpif/show", &[], deadline).ok()?;
+        Some(control::has_port(&answer, port))
+    }
+
+    /// Whether ovs-vswitchd answers; nothing if its control socket is not known.
+    pub fn vswitchd_answers(&self) -> Option<Result<(), OvsdbError>> {
+        let socket = control::vswitchd(&self.run_dir)?;
+        let deadline = Instant::now() + CONTROL.min(self.clock.left());
+        Some(control::ask(&socket, "version", &[], deadline).map(drop))
+    }
+
+    /// Whether an ovs-vswitchd serves this database: it holds a lock for as long as it lives.
+    pub fn is_served(&mut self) -> Result<bool, OvsdbError> {
+        self.client.is_held("ovs_vswitchd")
+    }
+
+    /// The time that is left for all.
+    pub fn left(&self) -> Duration {
+        self.clock.left()
+    }
+}
+
+/// What OVS says is wrong with a port. The database alone is not enough: a port may be `connected` and without an
+/// error there, and still not be in the datapath.
+pub fn trouble(port: &str, interface: Option<&Interface>, in_datapath: Option<bool>) -> Option<String> {
+    let Some(interface) = interface else {
+        return Some(format!("port {port} has vanished from OVSDB: somebody else removed it"));
+    };
+    if let Some(error) = &interface.error {
+        let remedy = "correct what it names, and look at ovs-vswitchd's log";
+        return Some(format!("OVS could not make port {port}: {}: {remedy}", Quoted(error)));
+    }
+    match interface.ofport {
+        Some(number) if number >= 0 => {}
+        number => {
+            let number =
+                number.map_or("no OpenFlow port".to_owned(), |number| format!("OpenFlow port {number}"));
+            return Some(format!(
+                "OVS could not make port {port}: it has {number}: look at ovs-vswitchd's log"
+            ));
+        }
+    }
+    (in_datapath == Some(false)).then(|| {
+        format!(
+            "port {port} is in OVSDB without an error, but not in OVS's datapath (ovs-appctl dpif/show): most often DPDK \
+             has too few hugepages for its MTU, or its ring mempool driver is not installed: look at ovs-vswitchd's log"
+        )
+    })
+}

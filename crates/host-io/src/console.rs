@@ -1,0 +1,20 @@
+//! What a command prints. Never `print!` and `eprintln!`, which panic where nobody reads.
+
+use std::io::{self, Write};
+
+/// Prints a command's output.
+///
+/// # Errors
+/// Standard output cannot be written. A reader that has had enough, as in `render … | head`, is not an error.
+pub fn print(output: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(output).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Prints a line for people on standard error.
+pub fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
+}

@@ -1,0 +1,27 @@
+//! The vocabulary: small values that cannot be wrong once they exist. A leaf: it knows no KubeVirt, no XML, no IO.
+
+mod device;
+pub mod device_info;
+mod digest;
+mod host;
+mod mac;
+pub mod marks;
+mod mode;
+mod mtu;
+mod name;
+mod path;
+mod pci;
+mod queues;
+mod quoted;
+
+pub use device::{DeviceId, DeviceIdError, POD_DIR, SOCKET_FILE};
+pub use digest::short_digest;
+pub use host::HostDir;
+pub use mac::{MacAddr, MacError};
+pub use mode::{SocketMode, UnknownMode};
+pub use mtu::{Mtu, MtuError};
+pub use name::{NameError, NetworkName};
+pub use path::{ComputePath, PathError, SOCKET_PATH_MAX, SocketPath};
+pub use pci::{PciAddress, PciAddressError};
+pub use queues::{DPDK_MAX_QUEUE_PAIRS, QueuePairs, RingSize, RingSizeError};
+pub use quoted::Quoted;

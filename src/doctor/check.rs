@@ -1,0 +1,170 @@
+//! What is wrong with a pod.
+
+use super::snapshot::{Behind, Container, Link, Sidecar, Snapshot};
+use crate::attachment::{Attachment, NotReady, Problem};
+use crate::config::ContainerName;
+use crate::downwardapi::{NetworkInfo, Others};
+use findings::{Finding, Id, Report};
+use vocabulary::{NetworkName, Quoted, SocketPath};
+
+/// Everything that is wrong.
+pub(super) fn check(pod: &Snapshot) -> Report {
+    let mut report = Report::default();
+    hook_dir(pod, &mut report.findings);
+    match &pod.container {
+        Container::Sidecar(seen) => sidecar(seen, &mut report),
+        Container::Compute(links) => {
+            report.facts.push(format!("this is the compute container: {} links", links.len()));
+            links.iter().for_each(|each| link(each, &mut report));
+        }
+    }
+    report
+}
+
+fn hook_dir(pod: &Snapshot, findings: &mut Vec<Finding>) {
+    let path = pod.hook_dir.display();
+    match pod.writable {
+        None => findings.push(Finding::new(
+            Id::HookDirMissing,
+            &path,
+            "the hook directory is missing: this is no container of a VM with a sidecar, or the volume is elsewhere",
+            "run this in the pod's container hook-sidecar-0, or name the directory with --hook-dir",
+        )),
+        Some(false) => findings.push(Finding::new(
+            Id::HookDirNotWritable,
+            &path,
+            "the hook directory cannot be written to: the sidecar has no place for its socket and its links",
+            "start it as the user that KubeVirt gives it (uid 107), without a securityContext of its own",
+        )),
+        Some(true) => {}
+    }
+}
+
+fn sidecar(seen: &Sidecar, report: &mut Report) {
+    let findings = &mut report.findings;
+    match &seen.container_name {
+        None => report.facts.push("no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all".into()),
+        Some(name) if ContainerName::parse(name).is_none() => findings.push(Finding::new(
+            Id::ContainerName,
+            format_args!("CONTAINER_NAME = {}", Quoted(name)),
+            "this is not a container name of KubeVirt's ('hook-sidecar-<N>'): the domain would name a directory that \
+             compute does not have",
+            "take CONTAINER_NAME out of the image and its environment: KubeVirt 1.6 and later set it",
+        )),
+        Some(name) => report.facts.push(format!("this is {name}")),
+    }
+    match &seen.said {
+        Ok(info) => networks(seen, info, report),
+        Err(_) if seen.claims => {
+            report.facts.push("the VM's networks are DRA claims: no network-info".to_owned())
+        }
+        Err(problem) => findings.push(unreadable(seen, problem)),
+    }
+}
+
+fn unreadable(seen: &Sidecar, problem: &Problem) -> Finding {
+    let place = seen.network_info.display();
+    let id = match problem {
+        Problem::NotReady(NotReady::Missing) => Id::NetworkInfoMissing,
+        _ => Id::NetworkInfoUnusable,
+    };
+    let remedy = match problem {
+        Problem::NotReady(NotReady::Missing) => {
+            "register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew"
+        }
+        Problem::NotReady(_) => {
+            "wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"
+        }
+        _ => "check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
+    };
+    Finding::new(id, &place, format_args!("network-info {problem}: the VM's networks are not known"), remedy)
+}
+
+fn networks(seen: &Sidecar, info: &NetworkInfo, report: &mut Report) {
+    let place = seen.network_info.display();
+    let Others { usable, unusable } = info.others(&[]);
+    for (name, refusal) in &unusable {
+        report.findings.push(Finding::new(
+            Id::NetworkUnusable,
+            format_args!("{place}, network {}", Quoted(name)),
+            format_args!("the network's device cannot be used: {refusal}"),
+            "correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
+        ));
+    }
+    if usable.is_empty() && unusable.is_empty() {
+        report.findings.push(Finding::new(
+            Id::NetworkInfoNoDevice,
+            &place,
+            "network-info lists no network with a vhost-user device: no NIC gets a socket",
+            "name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it \
+             in the VM (spec.template.spec.domain.resources)",
+        ));
+    }
+    if seen.made.is_none() {
+        report.facts.push("no hook call so far: the links are made by the first".to_owned());
+    }
+    let mut told: Vec<&NetworkName> = Vec::new();
+    for (network, attachment) in &usable {
+        if told.contains(&network) {
+            continue;
+        }
+        told.push(network);
+        let times = usable.iter().filter(|(other, _)| other == network).count();
+        match times {
+            1 => of_network(seen, network, attachment, report),
+            more => report.findings.push(Finding::new(
+                Id::NetworkTwice,
+                format_args!("{place}, network '{network}'"),
+                format_args!("the network is listed {more} times: each must have one socket"),
+                "give each network of the VM its own name",
+            )),
+        }
+    }
+}
+
+fn of_network(seen: &Sidecar, network: &NetworkName, attachment: &Attachment, report: &mut Report) {
+    let Attachment { socket, mode, .. } = attachment;
+    report.facts.push(format!("network {network}: {socket}, {}", mode.both_ends()));
+    let name = network.pod_interface();
+    if let Err(error) = SocketPath::try_from(seen.compute.join(&name).join(socket.file_name())) {
+        report.findings.push(Finding::new(
+            Id::PathTooLong,
+            format_args!("{}, network '{network}', path = {socket}", seen.network_info.display()),
+            format_args!("QEMU cannot use the socket's name behind the link: {error}"),
+            "give the socket a shorter file name in the device plugin, such as vhost.sock",
+        ));
+    }
+    let Some(made) = &seen.made else { return };
+    let (path, wanted) = (seen.links.join(&name), socket.parent());
+    let found = made.iter().find(|(link, _)| *link == name).map(|(_, target)| target.as_str());
+    if found != Some(wanted.as_str()) {
+        report.findings.push(Finding::new(
+            Id::LinkWrong,
+            format_args!("{} -> {}", path.display(), found.map_or("nothing".to_owned(), |to| Quoted(to).to_string())),
+            format_args!("the link of network '{network}' should lead to {wanted}: QEMU finds no socket directory"),
+            "look at the sidecar's log for what its hook call was refused: kubectl logs <pod> -c hook-sidecar-0",
+        ));
+    }
+}
+
+fn link(link: &Link, report: &mut Report) {
+    let place = format_args!("{} -> {}", link.path.display(), Quoted(&link.target)).to_string();
+    match link.behind {
+        Behind::Directory => report.facts.push(place),
+        Behind::Nothing => report.findings.push(Finding::new(
+            Id::LinkBroken,
+            place,
+            "there is no such directory in compute: the pod has not got the device (QEMU: 'Failed to bind socket … No \
+             such file or directory')",
+            "request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o \
+             jsonpath='{.spec.containers[*].resources}'",
+        )),
+        Behind::ReadOnly => report.findings.push(Finding::new(
+            Id::LinkNotWritable,
+            place,
+            "this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'",
+            "set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is as it should \
+             be",
+        )),
+    }
+}

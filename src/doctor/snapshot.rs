@@ -1,0 +1,68 @@
+//! A VM's pod as one of its containers sees it. Plain values.
+
+use std::path::PathBuf;
+
+use crate::attachment::Problem;
+use crate::downwardapi::NetworkInfo;
+use vocabulary::ComputePath;
+
+/// All of it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The directory for hook sockets and links.
+    pub hook_dir: PathBuf,
+    /// Whether it is there, and may be written to.
+    pub writable: Option<bool>,
+    /// What only this container has.
+    pub container: Container,
+}
+
+/// Which container it is.
+#[derive(Debug)]
+pub enum Container {
+    /// This program's own.
+    Sidecar(Sidecar),
+    /// The one with libvirt and QEMU.
+    Compute(Vec<Link>),
+}
+
+/// The sidecar's view.
+#[derive(Debug)]
+pub struct Sidecar {
+    /// `CONTAINER_NAME`, if it is set.
+    pub container_name: Option<String>,
+    /// Where the links are, as this container sees it.
+    pub links: PathBuf,
+    /// The same as compute sees it.
+    pub compute: ComputePath,
+    /// The downward API file.
+    pub network_info: PathBuf,
+    /// What it says.
+    pub said: Result<NetworkInfo, Problem>,
+    /// Whether there is metadata of DRA claims, which stands in for network-info.
+    pub claims: bool,
+    /// The links that there are: name and target. Nothing before the first hook call.
+    pub made: Option<Vec<(String, String)>>,
+}
+
+/// A stable link, seen from compute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its path.
+    pub path: PathBuf,
+    /// Where it leads.
+    pub target: String,
+    /// What is behind it.
+    pub behind: Behind,
+}
+
+/// What is behind a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing, or no directory.
+    Nothing,
+    /// A directory that QEMU cannot write to.
+    ReadOnly,
+    /// A directory that QEMU can write to.
+    Directory,
+}
