@@ -28,7 +28,7 @@ BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)
 	--build-arg VERSION=$(VERSION)
 
 .PHONY: help demo test check unit deny fuzz dataplane bench build dist release-test sbom reproducible image image-names \
-	image-test push documented manifests clean
+	image-test push documented manifests stats clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -113,6 +113,9 @@ manifests: ## Manifests and examples, as kubectl kustomize builds them
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook
 	DEVICE_PLUGIN=$(CURDIR)/dist/vhostuser-device-plugin cargo bench --locked -p device-plugin --bench device_plugin
+
+stats: ## Lines of product code, and how long files and functions are
+	@cargo run --quiet --locked -p repository --example stats
 
 clean: ## Remove what was built
 	cargo clean
