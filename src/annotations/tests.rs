@@ -58,7 +58,16 @@ fn invalid_values_are_refused_with_what_is_expected() {
         ("target-dev", ""),
     ]
     .map(|(setting, value)| format!("{setting}: {}\n", refusal(setting, value)));
-    expect![[""]].assert_eq(&refusals.concat());
+    expect![[r#"
+        queue-pairs: invalid value '0', expected a whole number of queue pairs from 1 to 128
+        queue-pairs: 9 queue pairs, but the sidecar's --max-queue-pairs is 8
+        rx-queue-size: invalid value '300', expected 256, 512 or 1024 descriptors
+        tx-queue-size.net1: invalid value '+256', expected 256, 512 or 1024 descriptors
+        mtu: invalid value '67', expected a whole number of bytes from 68 to 65535
+        reconnect-timeout: invalid value '1.5', expected a whole number of seconds from 1 to 3600
+        target-dev: invalid value 'yes', expected true or false
+        target-dev: invalid value '', expected true or false
+    "#]].assert_eq(&refusals.concat());
 }
 
 #[test]
