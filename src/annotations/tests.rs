@@ -67,7 +67,8 @@ fn invalid_values_are_refused_with_what_is_expected() {
         reconnect-timeout: invalid value '1.5', expected a whole number of seconds from 1 to 3600
         target-dev: invalid value 'yes', expected true or false
         target-dev: invalid value '', expected true or false
-    "#]].assert_eq(&refusals.concat());
+    "#]]
+    .assert_eq(&refusals.concat());
 }
 
 #[test]

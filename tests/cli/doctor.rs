@@ -20,7 +20,7 @@ fn nothing_wrong_is_0() {
     let Outcome { code, stdout, stderr } = pod(&Files::new()).outcome();
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(stdout.starts_with("- no CONTAINER_NAME: "), "{stdout}");
-    assert!(stdout.ends_with("\n\nNothing is wrong.\n"), "{stdout}");
+    assert!(stdout.ends_with("\n\nNo problems found.\n"), "{stdout}");
 }
 
 #[test]
