@@ -7,12 +7,12 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     cache::ResolvedCache,
+    config::ServeConfig,
     lifecycle::Lifecycle,
     proto::v1alpha3::{
         OnDefineDomainParams, OnDefineDomainResult, PreCloudInitIsoParams, PreCloudInitIsoResult,
         ShutdownParams, ShutdownResult, callbacks_server::Callbacks,
     },
-    server::ServeConfig,
     status::CallError,
 };
 use crate::define::{self, DefineError, Prepared};

@@ -3,6 +3,7 @@
 
 mod cache;
 mod callbacks;
+mod config;
 mod info;
 mod launcher;
 mod lifecycle;
@@ -10,8 +11,9 @@ mod server;
 mod socket;
 mod status;
 
+pub(crate) use config::ServeConfig;
 pub(crate) use lifecycle::ExitReason;
-pub(crate) use server::{ServeConfig, serve};
+pub(crate) use server::serve;
 
 /// Generated from `proto/hooks`; private, so that nothing else speaks the wire's types.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

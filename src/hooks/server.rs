@@ -1,6 +1,6 @@
 //! The server itself: everything ready first, then the socket, then serve until the VM is gone.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -9,12 +9,12 @@ use tracing::{info, warn};
 
 use super::{
     callbacks::CallbackService,
+    config::ServeConfig,
     info::InfoService,
     lifecycle::{ExitReason, Lifecycle, Signals},
     proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
     socket::{HookSocket, SocketError},
 };
-use crate::config::{ContainerName, NicConfig, Sources};
 
 /// The largest request that is decoded, in bytes. A VMI and its domain have less than 200 KiB; cloud-init data
 /// passes through `PreCloudInitIso`.
@@ -22,19 +22,6 @@ const REQUEST_MAX: usize = 16 << 20;
 
 /// How long running calls may take after the end.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// The hook server's configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct ServeConfig {
-    /// Where the hook socket goes, as this container sees it.
-    pub(crate) hook_dir: PathBuf,
-    /// Our container's name, where KubeVirt sets it (≥ 1.6).
-    pub(crate) container: Option<ContainerName>,
-    /// Where attachments are recorded.
-    pub(crate) sources: Sources,
-    /// What NICs get.
-    pub(crate) nics: NicConfig,
-}
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
