@@ -1,6 +1,8 @@
 //! Where our NICs go, and what may not already be there.
 
 use super::{Domain, DomainError, document::Node, fragment, nic::Nic, splice::Edit};
+use std::borrow::Cow;
+
 use vocabulary::{ComputePath, MacAddr, NetworkName};
 
 /// Edits that leave each NIC in the domain exactly once, in the VMI's order.
@@ -99,7 +101,7 @@ impl<'d> Group<'d> {
     }
 }
 
-/// Refuses aliases, MAC addresses and sockets that something else in the domain already has.
+/// Refuses aliases and sockets that something else in the domain already has.
 pub(super) fn check_conflicts(domain: &Domain<'_>, nics: &[Nic]) -> Result<(), DomainError> {
     let interfaces = Interfaces::of(domain);
     for nic in nics {
@@ -107,7 +109,6 @@ pub(super) fn check_conflicts(domain: &Domain<'_>, nics: &[Nic]) -> Result<(), D
     }
     for other in interfaces.others_than(nics) {
         for nic in nics {
-            check_mac(nic, other)?;
             check_socket(nic, other)?;
         }
     }
@@ -132,16 +133,11 @@ fn check_alias(domain: &Domain<'_>, nic: &Nic) -> Result<(), DomainError> {
     Ok(())
 }
 
-fn check_mac(nic: &Nic, other: Node<'_>) -> Result<(), DomainError> {
-    let found = other.child("mac").and_then(|mac| mac.attribute("address"));
-    match found.and_then(|text| text.parse::<MacAddr>().ok()) {
-        Some(mac) if mac == nic.mac => Err(DomainError::MacTaken {
-            network: nic.network.clone(),
-            mac: mac.to_string(),
-            other: describe(other),
-        }),
-        _ => Ok(()),
-    }
+/// The MAC addresses of the interfaces, with their aliases.
+pub(super) fn macs(domain: &Domain<'_>) -> Vec<(Option<String>, MacAddr)> {
+    let interfaces = domain.devices().children_named("interface");
+    let mac = |node: Node<'_>| node.child("mac")?.attribute("address")?.parse().ok();
+    interfaces.filter_map(|node| Some((alias(node).map(Cow::into_owned), mac(node)?))).collect()
 }
 
 fn check_socket(nic: &Nic, other: Node<'_>) -> Result<(), DomainError> {
@@ -169,12 +165,12 @@ fn describe(interface: Node<'_>) -> String {
     }
 }
 
-fn alias(device: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
+fn alias(device: Node<'_>) -> Option<Cow<'_, str>> {
     device.child("alias")?.attribute("name")
 }
 
 /// The interfaces of the domain, in its order, with their aliases.
-struct Interfaces<'d>(Vec<(Node<'d>, Option<std::borrow::Cow<'d, str>>)>);
+struct Interfaces<'d>(Vec<(Node<'d>, Option<Cow<'d, str>>)>);
 
 impl<'d> Interfaces<'d> {
     fn of(domain: &'d Domain<'_>) -> Self {

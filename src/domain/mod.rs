@@ -23,7 +23,7 @@ pub use xml::XmlError;
 
 use document::{Document, Node};
 use splice::{Edit, Overlap, splice};
-use vocabulary::NetworkName;
+use vocabulary::{MacAddr, NetworkName};
 
 /// A libvirt domain that can be given vhost-user NICs.
 #[derive(Debug)]
@@ -56,13 +56,18 @@ impl<'a> Domain<'a> {
         Some(arch.into_owned())
     }
 
+    /// The MAC addresses of the interfaces, each with the interface's alias if it has one.
+    pub fn macs(&self) -> Vec<(Option<String>, MacAddr)> {
+        interface::macs(self)
+    }
+
     /// The domain with exactly these NICs under their aliases, and with memory that a switch can map.
     ///
     /// `order` is the VMI's order of all its interfaces, by which a new NIC finds its place. Rewriting the result
     /// gives the result again. Without NICs the input comes back as it is.
     ///
     /// # Errors
-    /// When memory is explicitly private, or when an alias, MAC address or socket is already taken.
+    /// When memory is explicitly private, or when an alias or socket is already taken.
     pub fn rewrite(&self, nics: &[Nic], order: &[NetworkName]) -> Result<String, DomainError> {
         let Some(first) = nics.first() else {
             return Ok(self.document.text().to_owned());

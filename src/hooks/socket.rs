@@ -14,7 +14,7 @@ use host_io::random;
 
 /// Why the hook socket cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum SocketError {
+pub(crate) enum SocketError {
     /// No such directory.
     #[error(
         "hook directory {0} does not exist: run this in a pod of KubeVirt, which mounts it, or name another with --hook-dir"
