@@ -1,28 +1,21 @@
 //! The pure path of a hook call, so many times: `pure DOMAIN VMI NETWORK-INFO TIMES`.
 
-use std::{env, fs, hint::black_box, io::Write, path::PathBuf};
+use std::{env, fs, hint::black_box, io::Write};
 
 use anyhow::{Context, Result};
 use network_vhostuser_binding::{
-    config::{Layout, NicConfig},
+    config::{Layout, NicConfig, NicDefaults},
     define,
     downwardapi::NetworkInfo,
     plan::Attachments,
     vmi::Vmi,
 };
-use vocabulary::{ComputePath, QueuePairs, RingSize};
+use vocabulary::ComputePath;
 
-fn config() -> NicConfig {
+fn config() -> Result<NicConfig> {
     let hooks = "/var/run/kubevirt-hooks";
-    NicConfig {
-        binding_name: None,
-        layout: Layout::new(PathBuf::from(hooks), &ComputePath::directory(hooks).unwrap(), None),
-        rx_queue_size: RingSize::try_from(1024).unwrap(),
-        tx_queue_size: RingSize::try_from(1024).unwrap(),
-        max_queue_pairs: QueuePairs::MAX,
-        reconnect_timeout: 1.try_into().unwrap(),
-        target_dev: false,
-    }
+    let layout = Layout::new(hooks.into(), &ComputePath::directory(hooks)?, None);
+    Ok(NicConfig::new(None, layout, NicDefaults::default()))
 }
 
 fn main() -> Result<()> {
@@ -34,7 +27,7 @@ fn main() -> Result<()> {
     let info =
         NetworkInfo::parse(&fs::read(info)?, "network-info").map_err(|error| anyhow::anyhow!("{error}"))?;
     let attachments = attachments(&info)?;
-    let config = config();
+    let config = config()?;
     let mut answer = String::new();
     for _ in 0..times.parse::<u32>()? {
         let vmi = Vmi::parse(black_box(&vmi))?;
