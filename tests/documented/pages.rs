@@ -1,10 +1,6 @@
 //! The commands that the documentation shows.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// A path of the repository.
 pub fn path(name: &str) -> PathBuf {
