@@ -289,20 +289,12 @@ fn target_hint(migrating: bool, claim: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Layout;
+    use crate::config::{Layout, NicConfig, NicDefaults};
     use crate::plan::NicRequests;
-    use vocabulary::{QueuePairs, RingSize};
 
     fn requests(vmi: &Vmi) -> Vec<NicRequest> {
-        let config = crate::config::NicConfig {
-            binding_name: None,
-            layout: Layout::new("/h".into(), &vocabulary::ComputePath::directory("/h").unwrap(), None),
-            rx_queue_size: RingSize::MAX,
-            tx_queue_size: RingSize::MAX,
-            max_queue_pairs: QueuePairs::MAX,
-            reconnect_timeout: std::num::NonZeroU32::MIN,
-            target_dev: false,
-        };
+        let compute = vocabulary::ComputePath::directory("/h").unwrap();
+        let config = NicConfig::new(None, Layout::new("/h".into(), &compute, None), NicDefaults::default());
         let ours = crate::plan::our_interfaces(vmi, &config).unwrap();
         NicRequests::of(vmi, &ours, None, &config).unwrap().nics
     }

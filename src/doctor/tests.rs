@@ -8,7 +8,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Places, check, examine, snapshot};
+use super::{PodArgs, check, examine, snapshot};
+use crate::config::{HookDirs, SourceArgs};
 use vocabulary::{ComputePath, NetworkName};
 
 const INFO: &str = r#"{"interfaces":[{"network":"net1","deviceInfo":{"type":"vhost-user","vhost-user":
@@ -16,7 +17,7 @@ const INFO: &str = r#"{"interfaces":[{"network":"net1","deviceInfo":{"type":"vho
 
 struct Pod {
     dir: TempDir,
-    places: Places,
+    args: PodArgs,
 }
 
 fn link_name() -> String {
@@ -27,16 +28,16 @@ impl Pod {
     /// A sidecar of KubeVirt 1.6 or later whose hook was called.
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let places = Places {
+        let hook_dirs = HookDirs {
             hook_dir: dir.path().join("hooks"),
             compute_hook_dir: ComputePath::directory("/var/run/kubevirt-hooks").unwrap(),
-            network_info: dir.path().join("network-info"),
-            dra_dir: dir.path().join("claims"),
-            container_name: Some("hook-sidecar-0".to_owned()),
         };
-        fs::create_dir_all(places.hook_dir.join("userdata")).unwrap();
-        fs::write(&places.network_info, INFO).unwrap();
-        let pod = Self { dir, places };
+        let sources =
+            SourceArgs { network_info: dir.path().join("network-info"), dra_dir: dir.path().join("claims") };
+        let args = PodArgs { hook_dirs, sources, container_name: "hook-sidecar-0".to_owned(), json: false };
+        fs::create_dir_all(args.hook_dirs.hook_dir.join("userdata")).unwrap();
+        fs::write(&args.sources.network_info, INFO).unwrap();
+        let pod = Self { dir, args };
         symlink("/var/run/vhostuser/s-0", pod.link()).unwrap();
         pod
     }
@@ -44,10 +45,10 @@ impl Pod {
     /// Compute, with a link to a directory of the test's.
     fn compute() -> Self {
         let mut pod = Self::new();
-        fs::remove_dir_all(&pod.places.hook_dir).unwrap();
-        fs::remove_file(&pod.places.network_info).unwrap();
-        pod.places.container_name = Some("compute".to_owned());
-        let userdata = pod.places.hook_dir.join("hook-sidecar-0/userdata");
+        fs::remove_dir_all(&pod.args.hook_dirs.hook_dir).unwrap();
+        fs::remove_file(&pod.args.sources.network_info).unwrap();
+        pod.args.container_name = "compute".to_owned();
+        let userdata = pod.args.hook_dirs.hook_dir.join("hook-sidecar-0/userdata");
         fs::create_dir_all(&userdata).unwrap();
         fs::create_dir(pod.device()).unwrap();
         symlink(pod.device(), userdata.join(link_name())).unwrap();
@@ -59,12 +60,12 @@ impl Pod {
     }
 
     fn link(&self) -> PathBuf {
-        self.places.hook_dir.join("userdata").join(link_name())
+        self.args.hook_dirs.hook_dir.join("userdata").join(link_name())
     }
 
     fn said(&self) -> (Vec<String>, Vec<String>) {
         let shown = |text: String| text.replace(self.dir.path().to_str().unwrap(), "T");
-        let report = examine(&self.places);
+        let report = examine(&self.args);
         (
             report.facts.into_iter().map(shown).collect(),
             report.findings.iter().map(|finding| shown(finding.to_string())).collect(),
@@ -85,8 +86,8 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
     assert_eq!(Pod::new().said(), (vec!["this is hook-sidecar-0".to_owned(), network.to_owned()], vec![]));
 
     let mut old = Pod::new();
-    old.places.container_name = None;
-    fs::remove_dir_all(old.places.hook_dir.join("userdata")).unwrap();
+    old.args.container_name = String::new();
+    fs::remove_dir_all(old.args.hook_dirs.hook_dir.join("userdata")).unwrap();
     let facts = [
         "no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all",
         "no hook call so far: the links are made by the first",
@@ -95,8 +96,8 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
     assert_eq!(old.said(), (facts.map(str::to_owned).to_vec(), vec![]));
 
     let claims = Pod::new();
-    fs::create_dir_all(claims.places.dra_dir.join("x")).unwrap();
-    fs::remove_file(&claims.places.network_info).unwrap();
+    fs::create_dir_all(claims.args.sources.dra_dir.join("x")).unwrap();
+    fs::remove_file(&claims.args.sources.network_info).unwrap();
     let facts = ["this is hook-sidecar-0", "the VM's networks are DRA claims: no network-info"];
     assert_eq!(claims.said(), (facts.map(str::to_owned).to_vec(), vec![]));
 }
@@ -104,7 +105,7 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
 #[test]
 fn the_hook_directory() {
     let mut pod = Pod::new();
-    pod.places.hook_dir = pod.dir.path().join("none");
+    pod.args.hook_dirs.hook_dir = pod.dir.path().join("none");
     assert_eq!(
         pod.said().1,
         ["hook-dir-missing: the hook directory is missing: this is no container of a VM with a sidecar, or the volume is elsewhere
@@ -125,7 +126,7 @@ fn the_hook_directory() {
 #[test]
 fn the_containers_name() {
     let mut pod = Pod::new();
-    pod.places.container_name = Some("mine".to_owned());
+    pod.args.container_name = "mine".to_owned();
     assert_eq!(
         pod.said().1,
         ["container-name: this is not a container name of KubeVirt's ('hook-sidecar-<N>'): the domain would name a directory that compute does not have
@@ -137,14 +138,14 @@ fn the_containers_name() {
 #[test]
 fn network_info() {
     broken(
-        |pod| fs::remove_file(&pod.places.network_info).unwrap(),
+        |pod| fs::remove_file(&pod.args.sources.network_info).unwrap(),
         "network-info-missing: network-info is missing: the VM's networks are not known
   where: T/network-info
   fix:   register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew",
     );
     for (text, problem) in [("", "is empty"), ("{", "is not complete JSON (line 1, column 1)")] {
         broken(
-            |pod| fs::write(&pod.places.network_info, text).unwrap(),
+            |pod| fs::write(&pod.args.sources.network_info, text).unwrap(),
             &format!(
                 "network-info-unusable: network-info {problem}: the VM's networks are not known
   where: T/network-info
@@ -154,8 +155,8 @@ fn network_info() {
     }
     broken(
         |pod| {
-            fs::remove_file(&pod.places.network_info).unwrap();
-            fs::create_dir(&pod.places.network_info).unwrap();
+            fs::remove_file(&pod.args.sources.network_info).unwrap();
+            fs::create_dir(&pod.args.sources.network_info).unwrap();
         },
         "network-info-unusable: network-info cannot be read: not a regular file; check the mount and its permissions in the sidecar: the VM's networks are not known
   where: T/network-info
@@ -166,13 +167,13 @@ fn network_info() {
 #[test]
 fn networks() {
     broken(
-        |pod| fs::write(&pod.places.network_info, r#"{"interfaces":[{"network":"net1"}]}"#).unwrap(),
+        |pod| fs::write(&pod.args.sources.network_info, r#"{"interfaces":[{"network":"net1"}]}"#).unwrap(),
         "network-info-no-device: network-info lists no network with a vhost-user device: no NIC gets a socket
   where: T/network-info
   fix:   name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)",
     );
     broken(
-        |pod| fs::write(&pod.places.network_info, INFO.replace(r#""path":"/"#, r#""path":""#)).unwrap(),
+        |pod| fs::write(&pod.args.sources.network_info, INFO.replace(r#""path":"/"#, r#""path":""#)).unwrap(),
         "network-unusable: the network's device cannot be used: deviceInfo.vhost-user.path: path 'var/run/vhostuser/s-0/vhost.sock' is not absolute: the device plugin or driver must publish the socket's absolute path in the compute container
   where: T/network-info, network 'net1'
   fix:   correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
@@ -180,7 +181,7 @@ fn networks() {
     let (begin, end) = INFO.split_once(r#"{"network":"default"}"#).unwrap();
     let entry = begin.strip_prefix(r#"{"interfaces":["#).unwrap().trim_end_matches(',');
     broken(
-        |pod| fs::write(&pod.places.network_info, format!("{begin}{entry}{end}")).unwrap(),
+        |pod| fs::write(&pod.args.sources.network_info, format!("{begin}{entry}{end}")).unwrap(),
         "network-twice: the network is listed 2 times: each must have one socket
   where: T/network-info, network 'net1'
   fix:   give each network of the VM its own name",
@@ -191,7 +192,7 @@ fn networks() {
 fn paths_and_links() {
     let name = "x".repeat(60);
     broken(
-        |pod| fs::write(&pod.places.network_info, INFO.replace("vhost.sock", &name)).unwrap(),
+        |pod| fs::write(&pod.args.sources.network_info, INFO.replace("vhost.sock", &name)).unwrap(),
         &format!(
             "path-too-long: QEMU cannot use the socket's name behind the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/{}/{name}' has 123 bytes, more than the 107 that a unix socket can have
   where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/{name}
@@ -251,7 +252,7 @@ fn in_compute_a_directory_of_another_user() {
 #[test]
 fn rights_are_asked_of_the_kernel() {
     let pod = Pod::new();
-    fs::set_permissions(&pod.places.hook_dir, fs::Permissions::from_mode(0o500)).unwrap();
+    fs::set_permissions(&pod.args.hook_dirs.hook_dir, fs::Permissions::from_mode(0o500)).unwrap();
     let root = rustix::process::geteuid().is_root();
-    assert_eq!(host_io::look::writable(&pod.places.hook_dir), root);
+    assert_eq!(host_io::look::writable(&pod.args.hook_dirs.hook_dir), root);
 }

@@ -1,17 +1,17 @@
-//! What another device of the domain may not have: an alias, a MAC address or a socket of one of our NICs.
+//! What another device of the domain may not have: an alias or a socket of one of our NICs.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    document::Node,
+    document::{Node, alias},
     error::DomainError,
-    interfaces::{Interfaces, alias},
+    interfaces::Interfaces,
     libvirt::Domain,
     nic::Nic,
 };
-use vocabulary::{ComputePath, MacAddr, Quoted};
+use vocabulary::{ComputePath, Quoted};
 
-/// Refuses aliases, MAC addresses and sockets that something else in the domain already has.
+/// Refuses aliases and sockets that something else in the domain already has.
 pub(super) fn check(
     domain: &Domain<'_>,
     interfaces: &Interfaces<'_>,
@@ -19,12 +19,10 @@ pub(super) fn check(
 ) -> Result<(), DomainError> {
     let own: HashMap<String, &Nic> = nics.iter().map(|nic| (nic.network.alias(), nic)).collect();
     check_aliases(domain, &own)?;
-    let macs: HashMap<MacAddr, &Nic> = nics.iter().map(|nic| (nic.mac, nic)).collect();
     let sockets: HashMap<&str, &Nic> =
         nics.iter().flat_map(|nic| [(nic.socket.as_str(), nic), (nic.device_socket.as_str(), nic)]).collect();
     let others = interfaces.iter().filter(|(_, alias)| !alias.is_some_and(|alias| own.contains_key(alias)));
     for (other, _) in others {
-        check_mac(&macs, other)?;
         check_sockets(&sockets, other)?;
     }
     Ok(())
@@ -45,21 +43,6 @@ fn check_aliases(domain: &Domain<'_>, own: &HashMap<String, &Nic>) -> Result<(),
         return Err(DomainError::AliasTaken { network: nic.network.clone(), place });
     }
     Ok(())
-}
-
-fn check_mac(macs: &HashMap<MacAddr, &Nic>, other: Node<'_>) -> Result<(), DomainError> {
-    let found = other.child("mac").and_then(|mac| mac.attribute("address"));
-    let Some(mac) = found.and_then(|text| text.parse::<MacAddr>().ok()) else {
-        return Ok(());
-    };
-    match macs.get(&mac) {
-        None => Ok(()),
-        Some(nic) => Err(DomainError::MacTaken {
-            network: nic.network.clone(),
-            mac: mac.to_string(),
-            other: describe(other),
-        }),
-    }
 }
 
 fn check_sockets(sockets: &HashMap<&str, &Nic>, other: Node<'_>) -> Result<(), DomainError> {

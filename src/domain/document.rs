@@ -236,3 +236,8 @@ impl<'d> Node<'d> {
             .map(move |index| Node { document, index })
     }
 }
+
+/// The alias of a device.
+pub(super) fn alias(device: Node<'_>) -> Option<Cow<'_, str>> {
+    device.child("alias")?.attribute("name")
+}

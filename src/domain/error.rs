@@ -50,19 +50,6 @@ pub enum DomainError {
         /// The device that has the alias.
         place: String,
     },
-    /// Another NIC has the MAC address.
-    #[error(
-        "network {}: MAC address {mac} is already used by {other} in the domain: set another macAddress on one of them",
-        Quoted(.network.as_str())
-    )]
-    MacTaken {
-        /// Our network.
-        network: NetworkName,
-        /// The address.
-        mac: String,
-        /// The other NIC.
-        other: String,
-    },
     /// Another NIC uses the socket; QEMU would unlink the first one's and the start would hang.
     #[error(
         "network {}: socket {} is already used by {other} in the domain: each vhost-user NIC needs its own socket; \

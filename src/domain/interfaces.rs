@@ -1,6 +1,9 @@
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{document::Node, libvirt::Domain};
+use super::{
+    document::{Node, alias},
+    libvirt::Domain,
+};
 
 /// The interfaces of the domain, in its order, and by alias.
 pub(super) struct Interfaces<'d> {
@@ -38,8 +41,4 @@ impl<'d> Interfaces<'d> {
     pub(super) fn first(&self) -> Option<Node<'d>> {
         self.list.first().map(|&(node, _)| node)
     }
-}
-
-pub(super) fn alias(device: Node<'_>) -> Option<Cow<'_, str>> {
-    device.child("alias")?.attribute("name")
 }

@@ -1,8 +1,11 @@
+use std::borrow::Cow;
+
 use super::{
-    document::{Document, Node},
+    document::{Document, Node, alias},
     error::DomainError,
     xml,
 };
+use vocabulary::MacAddr;
 
 /// The largest domain that is edited, in bytes. KubeVirt's have less than 200 KiB.
 const BYTES_MAX: usize = 4 << 20;
@@ -40,6 +43,13 @@ impl<'a> Domain<'a> {
     pub fn architecture(&self) -> Option<String> {
         let arch = self.root().child("os")?.child("type")?.attribute("arch")?;
         Some(arch.into_owned())
+    }
+
+    /// The MAC addresses of the interfaces, each with the interface's alias if it has one.
+    pub fn macs(&self) -> Vec<(Option<String>, MacAddr)> {
+        let mac = |node: Node<'_>| node.child("mac")?.attribute("address")?.parse().ok();
+        let interfaces = self.devices().children_named("interface");
+        interfaces.filter_map(|node| Some((alias(node).map(Cow::into_owned), mac(node)?))).collect()
     }
 
     pub(super) fn document(&self) -> &Document<'a> {

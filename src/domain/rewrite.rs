@@ -17,7 +17,7 @@ impl Domain<'_> {
     /// returns the result. Without NICs the input is returned as it is.
     ///
     /// # Errors
-    /// When memory is explicitly private, or when an alias, MAC address or socket is already taken.
+    /// When memory is explicitly private, or when an alias or socket is already taken.
     pub fn rewrite(&self, nics: &[Nic], order: &[NetworkName]) -> Result<String, DomainError> {
         let text = self.document().text();
         let Some(first) = nics.first() else {

@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 use crate::attachment::Problem;
 use crate::define::DefineError;
 use crate::domain::DomainError;
-use crate::plan::PlanError;
+use crate::plan::{NicError, PlanError};
 use crate::resolve::ResolveError;
 use crate::symlink::LinkError;
 use crate::vmi::VmiError;
@@ -64,8 +64,8 @@ fn vmi(error: &VmiError) -> Code {
 
 fn plan(error: &PlanError) -> Code {
     match error {
-        PlanError::NoNetwork { .. } => Code::InvalidArgument,
-        PlanError::Unresolved { .. } => Code::Internal,
+        PlanError::Nic { reason: NicError::NoNetwork, .. } => Code::InvalidArgument,
+        PlanError::Nic { reason: NicError::Unresolved, .. } => Code::Internal,
         _ => Code::FailedPrecondition,
     }
 }

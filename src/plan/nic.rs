@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{PlanError, Warning, mac};
+use super::{NicError, PlanError, Warning, mac};
 use crate::annotations::{Annotations, NicSettings};
 use crate::attachment::Attachment;
 use crate::config::NicConfig;
@@ -13,12 +13,12 @@ use vocabulary::{MacAddr, Mtu, NetworkName, PciAddress, QueuePairs, RingSize, So
 /// The largest ACPI index that QEMU starts with (`ONBOARD_INDEX_MAX` in `hw/acpi/pcihp.c`).
 const ACPI_INDEX_MAX: u32 = 16383;
 
-/// A NIC as far as the VMI tells; the attachment is missing.
+/// A NIC that the VMI asks for, before its attachment is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NicRequest {
     /// Its network.
     pub network: NetworkName,
-    /// Where its attachment is written down: Multus or a claim.
+    /// Where its attachment is recorded: Multus or a claim.
     pub source: NetworkSource,
     model: Model,
     mac: Option<MacAddr>,
@@ -39,6 +39,7 @@ pub struct NicRequest {
 /// What is the same for all NICs of a VMI.
 pub(super) struct Rules<'c> {
     config: &'c NicConfig,
+    vmi: &'c Vmi,
     annotations: Annotations,
     s390x: bool,
     iommu: bool,
@@ -57,7 +58,7 @@ struct Queues {
 
 impl<'c> Rules<'c> {
     pub(super) fn of(
-        vmi: &Vmi,
+        vmi: &'c Vmi,
         architecture: Option<&str>,
         config: &'c NicConfig,
     ) -> Result<Self, PlanError> {
@@ -69,14 +70,16 @@ impl<'c> Rules<'c> {
         };
         let queues = if vmi.multiqueue {
             let wanted = vmi.network_queues()?;
-            let (given, cut) = QueuePairs::capped(wanted, config.max_queue_pairs);
+            let (given, cut) = QueuePairs::capped(wanted, config.defaults.max_queue_pairs);
             Some(Queues { wanted, given, cut })
         } else {
             None
         };
         Ok(Self {
             config,
-            annotations: Annotations::read(vmi, config.max_queue_pairs)?,
+            // The first of a name wins.
+            vmi,
+            annotations: Annotations::read(vmi, config.defaults.max_queue_pairs)?,
             s390x,
             // SEV, SEV-SNP and s390x secure execution; KubeVirt leaves TDX guests without.
             iommu: match vmi.launch_security {
@@ -89,37 +92,52 @@ impl<'c> Rules<'c> {
         })
     }
 
-    /// Only if an interface goes by the formula and not by an annotation.
+    fn source(&self, network: &NetworkName) -> Result<NetworkSource, NicError> {
+        match self.vmi.network(network.as_str()).map(|found| &found.source) {
+            Some(source @ (NetworkSource::Multus | NetworkSource::Claim(_))) => Ok(source.clone()),
+            Some(NetworkSource::Pod) => Err(NicError::WrongNetwork("the pod network")),
+            Some(NetworkSource::Unknown) => {
+                Err(NicError::WrongNetwork("neither a multus network nor a resourceClaim"))
+            }
+            None => Err(NicError::NoNetwork),
+        }
+    }
+
+    /// Only if some NIC uses the formula (no annotation).
     pub(super) fn queues_cut(&self, ours: &[&Interface]) -> Option<Warning> {
         let Queues { wanted, given, cut } = self.queues?;
         let by_formula = |interface: &&Interface| self.annotations.of(&interface.name).queue_pairs.is_none();
         (cut && ours.iter().any(by_formula)).then_some(Warning::QueuesCut { wanted, given })
     }
 
-    pub(super) fn request(&self, vmi: &Vmi, interface: &Interface) -> Result<NicRequest, PlanError> {
+    pub(super) fn request(&self, interface: &Interface) -> Result<NicRequest, PlanError> {
         let network: NetworkName = interface.name.parse()?;
+        self.named_request(interface, network.clone()).map_err(|reason| reason.of(&network))
+    }
+
+    fn named_request(&self, interface: &Interface, network: NetworkName) -> Result<NicRequest, NicError> {
         let settings = self.annotations.of(&interface.name);
         let NicSettings { queue_pairs, rx_queue_size, tx_queue_size, mtu, reconnect_timeout, target_dev } =
             settings;
-        let boot_order = boot_order(interface, &network)?;
-        check_model(interface, &network)?;
+        let boot_order = boot_order(interface)?;
+        check_model(interface)?;
         Ok(NicRequest {
-            source: source(vmi, &network)?,
+            source: self.source(&network)?,
             model: self.model,
-            mac: mac_address(interface, &network)?,
+            mac: mac_address(interface)?,
             mtu,
             queue_pairs: queue_pairs.or(self.queues.map(|queues| queues.given)),
-            rx_queue_size: rx_queue_size.unwrap_or(self.config.rx_queue_size),
-            tx_queue_size: tx_queue_size.unwrap_or(self.config.tx_queue_size),
-            reconnect_timeout: reconnect_timeout.unwrap_or(self.config.reconnect_timeout),
-            target_dev: target_dev.unwrap_or(self.config.target_dev),
+            rx_queue_size: rx_queue_size.unwrap_or(self.config.defaults.rx_queue_size),
+            tx_queue_size: tx_queue_size.unwrap_or(self.config.defaults.tx_queue_size),
+            reconnect_timeout: reconnect_timeout.unwrap_or(self.config.defaults.reconnect_timeout).seconds(),
+            target_dev: target_dev.unwrap_or(self.config.defaults.target_dev),
             iommu: self.iommu,
-            link_down: link_down(interface, &network)?,
-            // iPXE is not needed unless the NIC is booted from, and does not know encrypted memory.
+            link_down: link_down(interface)?,
+            // iPXE is needed only to boot from the NIC, and it does not work with encrypted memory.
             rom_off: !self.s390x && (boot_order.is_none() || self.iommu),
             boot_order,
-            acpi_index: acpi_index(interface, &network)?,
-            pci_address: pci_address(interface, &network)?,
+            acpi_index: acpi_index(interface)?,
+            pci_address: pci_address(interface)?,
             network,
         })
     }
@@ -132,7 +150,7 @@ impl NicRequest {
         vmi: &Vmi,
         attachment: &Attachment,
         socket: SocketPath,
-    ) -> Result<Nic, PlanError> {
+    ) -> Result<Nic, NicError> {
         let mac = match self.mac {
             Some(mac) => mac,
             None => self.offered_mac(attachment)?.unwrap_or_else(|| mac::derive(vmi, &self.network)),
@@ -163,7 +181,6 @@ impl NicRequest {
         })
     }
 
-    /// What is worth telling of this NIC on this attachment.
     pub(super) fn attachment_warnings(&self, vmi: &Vmi, attachment: &Attachment) -> Vec<Warning> {
         let network = || self.network.clone();
         let mut warnings = Vec::new();
@@ -176,89 +193,58 @@ impl NicRequest {
         warnings
     }
 
-    fn offered_mac(&self, attachment: &Attachment) -> Result<Option<MacAddr>, PlanError> {
+    fn offered_mac(&self, attachment: &Attachment) -> Result<Option<MacAddr>, NicError> {
+        let place = || format!("what writes {}, or set macAddress in the VM", attachment.file);
         let parsed = attachment.mac.as_deref().map(str::parse).transpose();
-        parsed.map_err(|error| PlanError::Mac {
-            network: self.network.clone(),
-            field: "mac",
-            error,
-            place: format!("what writes {}, or set macAddress in the VM", attachment.file),
-        })
+        parsed.map_err(|error| NicError::Mac { field: "mac", error, place: place() })
     }
 
-    fn offered_mtu(&self, attachment: &Attachment) -> Result<Option<Mtu>, PlanError> {
+    fn offered_mtu(&self, attachment: &Attachment) -> Result<Option<Mtu>, NicError> {
         let checked = attachment.mtu.map(Mtu::try_from).transpose();
-        checked.map_err(|error| PlanError::Mtu {
-            network: self.network.clone(),
-            error,
-            place: format!("what writes {}", attachment.file),
-        })
+        checked.map_err(|error| NicError::Mtu { error, place: format!("what writes {}", attachment.file) })
     }
 }
 
-fn source(vmi: &Vmi, network: &NetworkName) -> Result<NetworkSource, PlanError> {
-    let wrong = |what| Err(PlanError::WrongNetwork { network: network.clone(), what });
-    match vmi.network(network.as_str()).map(|found| &found.source) {
-        Some(source @ (NetworkSource::Multus | NetworkSource::Claim(_))) => Ok(source.clone()),
-        Some(NetworkSource::Pod) => wrong("the pod network"),
-        Some(NetworkSource::Unknown) => wrong("neither a multus network nor a resourceClaim"),
-        None => Err(PlanError::NoNetwork { network: network.clone() }),
-    }
-}
-
-fn check_model(interface: &Interface, network: &NetworkName) -> Result<(), PlanError> {
+fn check_model(interface: &Interface) -> Result<(), NicError> {
     match interface.model.as_deref() {
         None | Some("virtio") => Ok(()),
-        Some(model) => Err(PlanError::Model { network: network.clone(), model: model.to_owned() }),
+        Some(model) => Err(NicError::Model(model.to_owned())),
     }
 }
 
-fn mac_address(interface: &Interface, network: &NetworkName) -> Result<Option<MacAddr>, PlanError> {
+fn mac_address(interface: &Interface) -> Result<Option<MacAddr>, NicError> {
     let parsed = interface.mac_address.as_deref().map(str::parse).transpose();
-    parsed.map_err(|error| PlanError::Mac {
-        network: network.clone(),
-        field: "macAddress",
-        error,
-        place: "the VM".to_owned(),
-    })
+    parsed.map_err(|error| NicError::Mac { field: "macAddress", error, place: "the VM".to_owned() })
 }
 
-fn link_down(interface: &Interface, network: &NetworkName) -> Result<bool, PlanError> {
+fn link_down(interface: &Interface) -> Result<bool, NicError> {
     match interface.state.as_str() {
         "" | "up" => Ok(false),
         "down" => Ok(true),
-        state => Err(PlanError::State { network: network.clone(), state: state.to_owned() }),
+        state => Err(NicError::State(state.to_owned())),
     }
 }
 
-fn boot_order(interface: &Interface, network: &NetworkName) -> Result<Option<NonZeroU32>, PlanError> {
+fn boot_order(interface: &Interface) -> Result<Option<NonZeroU32>, NicError> {
     let Some(order) = interface.boot_order else {
         return Ok(None);
     };
     match u32::try_from(order).ok().and_then(NonZeroU32::new) {
         Some(order) => Ok(Some(order)),
-        None => Err(PlanError::Range {
-            network: network.clone(),
-            field: "bootOrder",
-            value: order.into(),
-            range: "1 to 4294967295",
-        }),
+        None => Err(NicError::Range { field: "bootOrder", value: order.into(), range: "1 to 4294967295" }),
     }
 }
 
-fn acpi_index(interface: &Interface, network: &NetworkName) -> Result<Option<NonZeroU32>, PlanError> {
+fn acpi_index(interface: &Interface) -> Result<Option<NonZeroU32>, NicError> {
     match u32::try_from(interface.acpi_index) {
         Ok(index @ 0..=ACPI_INDEX_MAX) => Ok(NonZeroU32::new(index)),
-        _ => Err(PlanError::Range {
-            network: network.clone(),
-            field: "acpiIndex",
-            value: interface.acpi_index.into(),
-            range: "1 to 16383",
-        }),
+        _ => {
+            let value = interface.acpi_index.into();
+            Err(NicError::Range { field: "acpiIndex", value, range: "1 to 16383" })
+        }
     }
 }
 
-fn pci_address(interface: &Interface, network: &NetworkName) -> Result<Option<PciAddress>, PlanError> {
-    let parsed = interface.pci_address.as_deref().map(str::parse).transpose();
-    parsed.map_err(|error| PlanError::PciAddress { network: network.clone(), error })
+fn pci_address(interface: &Interface) -> Result<Option<PciAddress>, NicError> {
+    interface.pci_address.as_deref().map(str::parse).transpose().map_err(NicError::PciAddress)
 }

@@ -2,9 +2,9 @@ use std::fmt;
 
 use super::error::quoted_list;
 use crate::attachment::Attachment;
-use vocabulary::{NetworkName, QueuePairs, Quoted, SocketMode};
+use vocabulary::{MacAddr, NetworkName, QueuePairs, Quoted, SocketMode};
 
-/// Something that works here and now but that somebody should know of. Logged, never returned.
+/// Something that works here and now but may not later. Logged, never returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
     /// The VM asks for more queue pairs than a NIC may have.
@@ -19,19 +19,28 @@ pub enum Warning {
         /// Their names.
         names: Vec<String>,
     },
-    /// The socket's file name looks as if another node would call it differently.
+    /// A NIC that is not ours has the address of one of ours.
+    SharedMac {
+        /// Our network.
+        network: NetworkName,
+        /// The address.
+        mac: MacAddr,
+        /// The other interface.
+        other: String,
+    },
+    /// The socket's file name looks as if it were different on another node.
     HostSpecificFileName {
         /// The network.
         network: NetworkName,
         /// The file name.
         file_name: String,
     },
-    /// The MAC address is derived, but from less than KubeVirt would give: a manifest and not a running VMI.
+    /// The MAC address is derived without a firmware UUID: from a manifest, not a running VMI.
     MacWithoutFirmwareUuid {
         /// The network.
         network: NetworkName,
     },
-    /// On a migration target: what we know of the mode, where the source's decides.
+    /// The VMI is being migrated: on the target the source's mode decides.
     MigrationTarget {
         /// The network.
         network: NetworkName,
@@ -52,7 +61,7 @@ impl fmt::Display for Warning {
         match self {
             Self::QueuesCut { wanted, given } => write!(
                 f,
-                "multiqueue: {wanted} vCPUs would take {wanted} queue pairs, the NICs get {given} (DPDK takes at most \
+                "multiqueue: {wanted} vCPUs need {wanted} queue pairs, the NICs get {given} (DPDK supports at most \
                  128; see --max-queue-pairs)"
             ),
             Self::SeveralBindings { names } => write!(
@@ -60,6 +69,12 @@ impl fmt::Display for Warning {
                 "the VM uses several binding plugins ({}): KubeVirt numbers their sidecars at random for each pod, so a \
                  live migration may not find the socket's path; use one binding plugin for each VM",
                 quoted_list(names)
+            ),
+            Self::SharedMac { network, mac, other } => write!(
+                f,
+                "network '{network}': MAC address {mac} is also that of interface {}: unless the guest bonds the two, set \
+                 another macAddress on one of them",
+                Quoted(other)
             ),
             Self::HostSpecificFileName { network, file_name } => write!(
                 f,
@@ -81,7 +96,7 @@ impl fmt::Display for Warning {
             Self::OtherSkipped { network, reason } => {
                 write!(
                     f,
-                    "network {}, which is another sidecar's, gets no link from this one: {reason}",
+                    "network {}, another sidecar's, gets no link from this one: {reason}",
                     Quoted(network)
                 )
             }

@@ -9,7 +9,7 @@ fn pod(files: &Files) -> Run {
     fs::create_dir_all(files.path("hooks")).unwrap();
     Run::new("doctor")
         .arg("pod")
-        .arg("--hook-dir=hooks")
+        .arg(&format!("--hook-dir={}", files.path("hooks").display()))
         .arg("--network-info=network-info")
         .arg("--dra-dir=claims")
         .dir(files.dir())
@@ -46,9 +46,18 @@ network-info-unusable: network-info is empty: the VM's networks are not known
 #[test]
 fn what_cannot_be_looked_at_is_2() {
     let files = Files::new();
+    let expected = "an absolute path without '..' that leaves room for a socket's path of 107 bytes";
     let wrong = pod(&files).arg("--compute-hook-dir=x").outcome();
-    assert_eq!(wrong, failed(2, "error: --compute-hook-dir: path 'x' is not absolute"));
+    assert_eq!(
+        wrong,
+        failed(
+            2,
+            &format!(
+                "error: invalid value 'x' for '--compute-hook-dir <DIR>': expected {expected}\n\nFor more information, try '--help'."
+            )
+        )
+    );
     assert_eq!(Run::new("doctor").outcome().code, Some(2));
-    let message = "error: a node is looked at with 'vhostuser-device-plugin doctor', on the node or in the device plugin's pod";
+    let message = "error: to inspect a node, run 'vhostuser-device-plugin doctor', on the node or in the device plugin's pod";
     assert_eq!(Run::new("doctor").arg("node").outcome(), failed(2, message));
 }

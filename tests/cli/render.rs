@@ -13,7 +13,7 @@ use tonic::Status;
 
 use crate::{
     DOMAIN, VMI,
-    program::{BINARY, Files, Run, failed, printed},
+    program::{BINARY, Files, Outcome, Run, failed, printed},
 };
 use launcher_sim::Client;
 
@@ -210,14 +210,34 @@ fn of_several_documents_the_vm_is_taken() {
         assert_eq!(files.render().outcome(), expected, "{manifest}");
     }
     for (manifest, text) in [
-        (format!("{claim}---\n{claim}"), "VMI: it has 2 documents, and 0 of them are VMs instead of one"),
-        (
-            format!("{VM}---\n{claim}---\n{VM}"),
-            "VMI: it has 3 documents, and 2 of them are VMs instead of one",
-        ),
+        (format!("{claim}---\n{claim}"), "VMI: expected one VM, found 0 in 2 documents"),
+        (format!("{VM}---\n{claim}---\n{VM}"), "VMI: expected one VM, found 2 in 3 documents"),
     ] {
         files.write("vmi", &manifest);
         assert_eq!(files.render().outcome(), failed(1, text));
+    }
+}
+
+/// Only KubeVirt can expand these references.
+#[test]
+fn an_instancetype_or_a_preference_is_warned_of() {
+    let files = Files::new();
+    files.write("vmi", VM);
+    let expected = files.render().outcome();
+    for (fields, names) in [
+        ("instancetype: {name: u1.medium}", "spec.instancetype"),
+        ("preference: {inferFromVolume: root}", "spec.preference"),
+        ("instancetype: {name: a}\n  preference: {name: b}", "spec.instancetype and spec.preference"),
+    ] {
+        files.write("vmi", VM.replacen("spec:\n", &format!("spec:\n  {fields}\n"), 1));
+        let Outcome { code, stdout, stderr } = files.render().outcome();
+        assert_eq!((code, &stdout), (expected.code, &expected.stdout));
+        let warning = format!(
+            "warning: the VM has {names}, which is not expanded here: CPUs (queue pairs), memory and devices may differ \
+             from the running VM's; render its VMI instead: kubectl get vmi <name> -o yaml\n{}",
+            expected.stderr
+        );
+        assert_eq!(stderr, warning);
     }
 }
 
@@ -225,10 +245,10 @@ fn of_several_documents_the_vm_is_taken() {
 fn what_is_neither_json_nor_yaml_is_refused() {
     let files = Files::new();
     for (manifest, text) in [
-        (&b"a: b: c"[..], "VMI: it is neither JSON nor YAML"),
-        (b"- [", "VMI: it is neither JSON nor YAML"),
-        (b"\0", "VMI: it is neither JSON nor YAML"),
-        (b"\xff\xfe", "VMI: it is neither JSON nor YAML: not UTF-8"),
+        (&b"a: b: c"[..], "VMI: neither JSON nor YAML"),
+        (b"- [", "VMI: neither JSON nor YAML"),
+        (b"\0", "VMI: neither JSON nor YAML"),
+        (b"\xff\xfe", "VMI: neither JSON nor YAML: not UTF-8"),
     ] {
         files.write("vmi", manifest);
         assert_eq!(files.render().outcome(), failed(1, text));

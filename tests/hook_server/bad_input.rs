@@ -6,7 +6,8 @@ use tonic::Code;
 use crate::{DOMAIN, VMI, answer, pod::Pod, sidecar::limited};
 use launcher_sim::Layout;
 
-const VERSIONS: &str = "KubeVirt sent a VMI that this sidecar cannot read: check that their versions are compatible";
+const VERSIONS: &str =
+    "KubeVirt sent a VMI that this sidecar cannot read: check that their versions are compatible";
 
 const SIDECARS: &str =
     "KubeVirt or a sidecar that ran before this one wrote it: check the other hook sidecars of this VM";
