@@ -1,13 +1,13 @@
-//! A NIC as canonical XML: one order, double quotes, no inner white space, nothing of the surroundings. That is
-//! what makes rewriting an answer give the same answer.
+//! A NIC as canonical XML: one order, double quotes, no inner white space, independent of its surroundings. This is
+//! why rewriting an answer returns the same answer.
 
 use std::fmt::Display;
 
 use super::nic::Nic;
 use vocabulary::SocketMode;
 
-/// `<interface type="vhostuser">…</interface>`. `kept_address` is the address element that stood in the NIC before,
-/// as it was written; an address that the VMI asks for wins over it.
+/// `<interface type="vhostuser">…</interface>`. `kept_address` is the address element that the NIC had before, as it
+/// was written; an address that the VMI asks for wins over it.
 pub(super) fn interface(nic: &Nic, kept_address: Option<&str>) -> String {
     let mut xml = String::with_capacity(640);
     xml.push_str(r#"<interface type="vhostuser">"#);

@@ -1,6 +1,6 @@
 //! One NIC, by KubeVirt's own rules for its virtio NICs (`pkg/virt-launcher/virtwrap/converter/network`).
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::num::NonZeroU32;
 
 use super::{NicError, PlanError, Warning, mac};
 use crate::annotations::{Annotations, NicSettings};
@@ -39,7 +39,7 @@ pub struct NicRequest {
 /// What is the same for all NICs of a VMI.
 pub(super) struct Rules<'c> {
     config: &'c NicConfig,
-    networks: BTreeMap<&'c str, &'c NetworkSource>,
+    vmi: &'c Vmi,
     annotations: Annotations,
     s390x: bool,
     iommu: bool,
@@ -78,7 +78,7 @@ impl<'c> Rules<'c> {
         Ok(Self {
             config,
             // The first of a name wins.
-            networks: vmi.networks.iter().rev().map(|found| (found.name.as_str(), &found.source)).collect(),
+            vmi,
             annotations: Annotations::read(vmi, config.defaults.max_queue_pairs)?,
             s390x,
             // SEV, SEV-SNP and s390x secure execution; KubeVirt leaves TDX guests without.
@@ -93,8 +93,8 @@ impl<'c> Rules<'c> {
     }
 
     fn source(&self, network: &NetworkName) -> Result<NetworkSource, NicError> {
-        match self.networks.get(network.as_str()) {
-            Some(source @ (NetworkSource::Multus | NetworkSource::Claim(_))) => Ok((*source).clone()),
+        match self.vmi.network(network.as_str()).map(|found| &found.source) {
+            Some(source @ (NetworkSource::Multus | NetworkSource::Claim(_))) => Ok(source.clone()),
             Some(NetworkSource::Pod) => Err(NicError::WrongNetwork("the pod network")),
             Some(NetworkSource::Unknown) => {
                 Err(NicError::WrongNetwork("neither a multus network nor a resourceClaim"))
