@@ -4,27 +4,20 @@
 
 mod inputs;
 
-use std::{hint::black_box, path::PathBuf};
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use network_vhostuser_binding::config::{Layout, NicConfig};
+use network_vhostuser_binding::config::{Layout, NicConfig, NicDefaults};
 use network_vhostuser_binding::define;
 use network_vhostuser_binding::downwardapi::NetworkInfo;
 use network_vhostuser_binding::plan::Attachments;
 use network_vhostuser_binding::vmi::Vmi;
-use vocabulary::{ComputePath, QueuePairs, RingSize};
+use vocabulary::ComputePath;
 
 fn config() -> NicConfig {
     let hooks = "/var/run/kubevirt-hooks";
-    NicConfig {
-        binding_name: None,
-        layout: Layout::new(PathBuf::from(hooks), &ComputePath::directory(hooks).unwrap(), None),
-        rx_queue_size: RingSize::try_from(1024).unwrap(),
-        tx_queue_size: RingSize::try_from(1024).unwrap(),
-        max_queue_pairs: QueuePairs::MAX,
-        reconnect_timeout: 1.try_into().unwrap(),
-        target_dev: false,
-    }
+    let layout = Layout::new(hooks.into(), &ComputePath::directory(hooks).unwrap(), None);
+    NicConfig::new(None, layout, NicDefaults::default())
 }
 
 fn attachments() -> Attachments {

@@ -1,9 +1,9 @@
-//! What the process was started with, checked. Pure values; reading flags and environment is [`crate::cli`]'s.
+//! Where the stable links are, by the name of our container.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use crate::symlink::LinkDir;
-use vocabulary::{ComputePath, QueuePairs, RingSize, SOCKET_PATH_MAX};
+use vocabulary::{ComputePath, SOCKET_PATH_MAX};
 
 /// The folder for our links, below the sidecar's part of the shared volume: KubeVirt's developer guide keeps it free.
 const USERDATA: &str = "userdata";
@@ -12,42 +12,16 @@ const USERDATA: &str = "userdata";
 /// migration then finds its links under the same path in KubeVirt ≥ 1.6.
 const FLAT_CONTAINER: &str = "hook-sidecar-0";
 
-/// Decides what a NIC gets when neither the VMI nor an annotation says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NicConfig {
-    /// The registered name of our binding, if it is known.
-    pub binding_name: Option<String>,
-    /// Where the links are.
-    pub layout: Layout,
-    /// Descriptors in a receive ring.
-    pub rx_queue_size: RingSize,
-    /// Descriptors in a transmit ring.
-    pub tx_queue_size: RingSize,
-    /// The most queue pairs of a NIC.
-    pub max_queue_pairs: QueuePairs,
-    /// Seconds between QEMU's attempts to connect in client mode.
-    pub reconnect_timeout: NonZeroU32,
-    /// Whether NICs get a `<target dev>`.
-    pub target_dev: bool,
-}
-
-/// Where attachments are written down, and how long to wait for them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sources {
-    /// The downward API file.
-    pub network_info: PathBuf,
-    /// The folder of DRA device metadata.
-    pub dra_dir: PathBuf,
-    /// The most time that one call waits, all its waits together.
-    pub wait: Duration,
-}
+/// Warning for an unrecognised CONTAINER_NAME.
+pub(crate) const STRANGE_CONTAINER_NAME: &str = "not a KubeVirt sidecar name ('hook-sidecar-<N>'); assuming the flat \
+                                                 volume layout of KubeVirt 1.5 and older";
 
 /// The sidecar's own container, by KubeVirt's name for it: `hook-sidecar-<N>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerName(String);
 
 impl ContainerName {
-    /// Nothing for any name that KubeVirt would not give: such a name says nothing about the volume's layout.
+    /// `None` for a name KubeVirt would not assign; callers warn about it, unless it is empty.
     pub fn parse(name: &str) -> Option<Self> {
         let number = name.strip_prefix("hook-sidecar-")?;
         let plain = !number.is_empty() && number.len() <= 4 && number.bytes().all(|b| b.is_ascii_digit());
@@ -70,7 +44,7 @@ impl ContainerName {
 pub struct Layout {
     /// Where this process makes the links.
     pub links: LinkDir,
-    /// What QEMU is told.
+    /// The same directory for QEMU.
     pub compute: ComputePath,
 }
 
@@ -81,12 +55,12 @@ impl Layout {
         let below: &[&str] = if container.is_some() { &[USERDATA] } else { &[FLAT_CONTAINER, USERDATA] };
         Self { links: LinkDir::new(hook_dir, below), compute: compute_hook_dir.join(name).join(USERDATA) }
     }
+}
 
-    /// Whether a socket with the usual file name still has a path of [`SOCKET_PATH_MAX`] bytes.
-    pub fn has_room_for_a_socket(&self) -> bool {
-        const BEHIND: usize = "/pod6c270ef2f25/vhost.sock".len();
-        self.compute.as_str().len() + BEHIND <= SOCKET_PATH_MAX
-    }
+/// Whether below this root a socket with the usual file name still has a path of [`SOCKET_PATH_MAX`] bytes.
+pub(super) fn has_room_for_a_socket(compute_hook_dir: &ComputePath) -> bool {
+    const BELOW: usize = "/hook-sidecar-9999/userdata/pod6c270ef2f25/vhost.sock".len();
+    compute_hook_dir.as_str().len() + BELOW <= SOCKET_PATH_MAX
 }
 
 #[cfg(test)]
@@ -102,5 +76,27 @@ mod tests {
         {
             assert_eq!(ContainerName::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_container_name_stands_for_its_own_part_of_the_volume() {
+        let layout = |name| {
+            let compute = ComputePath::directory("/c").unwrap();
+            let Layout { links, compute } =
+                Layout::new("/h".into(), &compute, ContainerName::parse(name).as_ref());
+            (links.to_string(), compute.to_string())
+        };
+        let same = |links: &str, compute: &str| (links.to_owned(), compute.to_owned());
+        assert_eq!(layout("hook-sidecar-3"), same("/h/userdata", "/c/hook-sidecar-3/userdata"));
+        assert_eq!(layout("compute"), same("/h/hook-sidecar-0/userdata", "/c/hook-sidecar-0/userdata"));
+    }
+
+    #[test]
+    fn a_socket_path_of_107_bytes_fits() {
+        let fits = |length: usize| {
+            has_room_for_a_socket(&ComputePath::directory(&format!("/{}", "x".repeat(length - 1))).unwrap())
+        };
+        assert!(fits(54));
+        assert!(!fits(55));
     }
 }
