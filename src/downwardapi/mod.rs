@@ -172,7 +172,7 @@ mod tests {
         );
         assert_eq!(
             device(r#"{"path":"/run/x","mode":"host"}"#),
-            "deviceInfo.vhost-user.mode: 'host' is no socket mode: use 'server' (guest listens, switch connects) or \
+            "deviceInfo.vhost-user.mode: 'host' is not a socket mode: use 'server' (guest listens, switch connects) or \
              'client' (guest connects, switch listens)"
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! device-info: what a device plugin and a CNI plugin write down of a device (specification 1.1.0 of the Network
+//! device-info: what a device plugin and a CNI plugin record about a device (specification 1.1.0 of the Network
 //! Plumbing Working Group). Multus carries it to the pod's status, KubeVirt from there to network-info.
 
 use serde_json::{Value, json};

@@ -12,7 +12,7 @@ use super::{ComputePath, DeviceId, POD_DIR, PathError, SOCKET_FILE, SocketPath};
 pub struct HostDir(PathBuf);
 
 impl HostDir {
-    /// The socket directory of a device below this socket root: what its pod sees of it.
+    /// The socket directory of a device below this socket root: the part that its pod sees.
     pub fn device(&self, id: &DeviceId) -> PathBuf {
         self.0.join(id.as_str()).join(POD_DIR)
     }
@@ -20,7 +20,7 @@ impl HostDir {
     /// The socket of a device below this socket root, as the switch must know it.
     ///
     /// # Errors
-    /// The path has more than 107 bytes: OVS would cut it off without a word.
+    /// The path has more than 107 bytes: OVS truncates it silently.
     pub fn socket(&self, id: &DeviceId) -> Result<SocketPath, PathError> {
         let directory = ComputePath::directory(&self.to_string())?;
         SocketPath::try_from(directory.join(id.as_str()).join(POD_DIR).join(SOCKET_FILE))

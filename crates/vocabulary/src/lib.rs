@@ -1,4 +1,4 @@
-//! The vocabulary: small values that cannot be wrong once they exist. A leaf: it knows no KubeVirt, no XML, no IO.
+//! The vocabulary: small values that are valid by construction. A leaf: it knows no KubeVirt, no XML, no IO.
 
 mod device;
 pub mod device_info;

@@ -3,7 +3,7 @@ use std::fmt;
 use super::Quoted;
 
 /// The longest socket path in bytes: `sun_path` has 108, one is the terminating zero (unix(7)). QEMU refuses
-/// more at start, long after libvirt's define; OVS cuts it off without a word.
+/// more at start, long after libvirt's define; OVS truncates it silently.
 pub const SOCKET_PATH_MAX: usize = 107;
 
 /// The longest target that a symlink can have, in bytes (`PATH_MAX` less the terminating zero).
@@ -16,7 +16,7 @@ const LINK_TARGET_MAX: usize = 4095;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComputePath(String);
 
-/// Why a text is not a path that can be used in the compute container.
+/// Why a string is not a valid path in the compute container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Empty, or does not begin with a slash.
@@ -31,8 +31,8 @@ pub enum PathError {
     /// Ends in a slash or is the root, so there is no file name.
     #[error("path {} names a directory, not a socket", Quoted(.0))]
     NoFileName(String),
-    /// Directly in the root directory, which cannot be a socket directory of its own.
-    #[error("path {} is in the root directory, a socket needs a directory of its own", Quoted(.0))]
+    /// Directly in the root directory, which cannot be a socket directory.
+    #[error("path {} is in the root directory, a socket needs its own directory", Quoted(.0))]
     InRoot(String),
     /// Longer than the kernel takes.
     #[error("path {} has {length} bytes, more than the {max} that {what} can have", Quoted(.path))]
@@ -89,7 +89,7 @@ impl ComputePath {
         Self(format!("{}{slash}{name}", self.0))
     }
 
-    /// Whether this path leads to `directory` or into it.
+    /// Whether this path is `directory` or below it.
     pub fn is_in(&self, directory: &Self) -> bool {
         self.0.strip_prefix(&directory.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(refusal("/"), "path '/' names a directory, not a socket");
         assert_eq!(
             refusal("/vhost.sock"),
-            "path '/vhost.sock' is in the root directory, a socket needs a directory of its own"
+            "path '/vhost.sock' is in the root directory, a socket needs its own directory"
         );
         assert_eq!(refusal("/run/\u{fffe}"), r"path '/run/\u{fffe}' contains a control character");
         assert_eq!(refusal("/run/."), "path '/run/.' names a directory, not a socket");

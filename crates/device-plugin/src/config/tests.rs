@@ -99,7 +99,7 @@ extra: 1
             "resources[0].name: 'Sockets' is no resource name: 1 to 40 lower-case letters, digits and '-', not at \
              either end",
             "resources[0].ports: '0' must be a whole number from 1 to 4096",
-            "resources[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' \
+            "resources[0].mode: 'both' is not a socket mode: use 'server' (guest listens, switch connects) or 'client' \
              (guest connects, switch listens)",
             "resources[0].switch: is missing",
             "resources[1].switch: 'other' is not the name of a switch",
