@@ -77,25 +77,28 @@ impl Call {
 
 fn assert_linear(what: &str, largest: usize, call: impl Fn(usize) -> Call) {
     let small = call(largest / FACTOR).time(10);
-    let large = call(largest).time(2);
-    println!("{what}: {small:?}, {FACTOR} times as many: {large:?}");
-    assert!(large < small * FACTOR_MAX, "{what}: {small:?}, {FACTOR} times as many: {large:?}");
+    let large = call(largest);
+    let is_linear = |runs| large.time(runs) < small * FACTOR_MAX;
+    assert!(
+        is_linear(1) || is_linear(2),
+        "{what}: {small:?}, but more than {FACTOR_MAX} times that for {FACTOR} times the input"
+    );
 }
 
 #[test]
 fn attributes() {
     let attributes = |count| repeat(count, |number| format!(" attribute{number}=''"));
-    assert_linear("attributes of one element", 100_000, |count| {
+    assert_linear("attributes of one element", 50_000, |count| {
         call(1, None, "", &format!("<wide{}/>", attributes(count)), "")
     });
-    assert_linear("attributes of <domain>, elements", 50_000, |count| {
+    assert_linear("attributes of <domain>, elements", 25_000, |count| {
         call(1, Some(9000), &attributes(count), &"<x:override/>".repeat(count), "")
     });
 }
 
 #[test]
 fn namespaces() {
-    assert_linear("prefixes", 25_000, |count| {
+    assert_linear("prefixes", 15_000, |count| {
         let declared = repeat(count, |number| format!(" xmlns:p{number}='{QEMU}'"));
         let used =
             repeat(count, |number| format!("<p{number}:override><p{number}:device/></p{number}:override>"));
@@ -106,18 +109,18 @@ fn namespaces() {
 #[test]
 fn nics_of_ours() {
     assert_linear("NICs", 10_000, |count| call(count, None, "", "", ""));
-    assert_linear("NICs with an MTU", 7_000, |count| call(count, Some(9000), "", "", ""));
-    assert_linear("NICs that are there", 7_000, |count| call(count, Some(9000), "", "", "").again());
+    assert_linear("NICs with an MTU", 5_000, |count| call(count, Some(9000), "", "", ""));
+    assert_linear("NICs that are there", 5_000, |count| call(count, Some(9000), "", "", "").again());
     let other = "<interface><mac address='02:00:00:00:00:01'/></interface>";
-    assert_linear("NICs with others", 7_000, |count| call(count, None, "", "", &other.repeat(count)));
+    assert_linear("NICs with others", 5_000, |count| call(count, None, "", "", &other.repeat(count)));
 }
 
 #[test]
 fn other_elements() {
     let other =
         |number| format!("<interface><alias name='ua-x{number}'/><source path='/x{number}'/></interface>");
-    assert_linear("other interfaces", 30_000, |count| call(1, None, "", "", &repeat(count, other)));
-    assert_linear("memory", 45_000, |count| {
+    assert_linear("other interfaces", 15_000, |count| call(1, None, "", "", &repeat(count, other)));
+    assert_linear("memory", 25_000, |count| {
         let backing = format!("<memoryBacking>{}</memoryBacking>", "<source/>".repeat(count));
         let cells = format!("<cpu><numa>{}</numa></cpu>", "<cell/>".repeat(count));
         call(1, None, "", &(backing + &cells), "")
