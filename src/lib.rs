@@ -32,7 +32,7 @@ pub mod doctor;
 pub mod domain;
 pub mod downwardapi;
 pub mod dra;
-pub mod hooks;
+pub(crate) mod hooks;
 pub mod plan;
 pub mod render;
 pub mod resolve;

@@ -60,7 +60,7 @@ fn invalid_values_are_refused_with_what_is_expected() {
     .map(|(setting, value)| format!("{setting}: {}\n", refusal(setting, value)));
     expect![[r#"
         queue-pairs: invalid value '0', expected a whole number of queue pairs from 1 to 128
-        queue-pairs: 9 queue pairs, but the sidecar's --max-queue-pairs is 8
+        queue-pairs: invalid value '9', expected at most 8, the sidecar's --max-queue-pairs
         rx-queue-size: invalid value '300', expected 256, 512 or 1024 descriptors
         tx-queue-size.net1: invalid value '+256', expected 256, 512 or 1024 descriptors
         mtu: invalid value '67', expected a whole number of bytes from 68 to 65535

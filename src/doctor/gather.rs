@@ -42,7 +42,7 @@ fn sidecar(args: &PodArgs, name: Option<&ContainerName>) -> Sidecar {
         container_name: Some(args.container_name.clone()).filter(|name| !name.is_empty()),
         compute: layout.compute,
         network_info: network_info.clone(),
-        said: downwardapi::read(network_info),
+        info: downwardapi::read(network_info),
         claims: look::names(dra_dir).is_ok_and(|names| !names.is_empty()),
         made: made(&links),
         links,

@@ -6,12 +6,11 @@ use crate::attachment::Problem;
 use crate::downwardapi::NetworkInfo;
 use vocabulary::ComputePath;
 
-/// All of it.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     /// The directory for hook sockets and links.
     pub(super) hook_dir: PathBuf,
-    /// Whether it is there, and may be written to.
+    /// Whether it is writable; `None` if it is missing.
     pub(super) writable: Option<bool>,
     /// What only this container has.
     pub(super) container: Container,
@@ -37,11 +36,11 @@ pub(super) struct Sidecar {
     pub(super) compute: ComputePath,
     /// The downward API file.
     pub(super) network_info: PathBuf,
-    /// What it says.
-    pub(super) said: Result<NetworkInfo, Problem>,
-    /// Whether there is metadata of DRA claims, which stands in for network-info.
+    /// Its content.
+    pub(super) info: Result<NetworkInfo, Problem>,
+    /// Whether there is metadata of DRA claims, which replaces network-info.
     pub(super) claims: bool,
-    /// The links that there are: name and target. Nothing before the first hook call.
+    /// The existing links: name and target. `None` before the first hook call.
     pub(super) made: Option<Vec<(String, String)>>,
 }
 
@@ -50,16 +49,16 @@ pub(super) struct Sidecar {
 pub(super) struct Link {
     /// Its path.
     pub(super) path: PathBuf,
-    /// Where it leads.
+    /// What it points to.
     pub(super) target: String,
-    /// What is behind it.
+    /// What that is.
     pub(super) behind: Behind,
 }
 
-/// What is behind a link.
+/// What a link points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
-    /// Nothing, or no directory.
+    /// Nothing, or not a directory.
     Nothing,
     /// A directory that QEMU cannot write to.
     ReadOnly,

@@ -1,4 +1,4 @@
-//! A pod that is right, and the same with one thing broken: the finding's exact text.
+//! A correct pod, and the same with one thing broken: the finding's exact text.
 
 use std::{
     fs,
@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use expect_test::expect;
 use tempfile::TempDir;
 
 use super::{PodArgs, check, examine, snapshot};
@@ -73,11 +74,13 @@ impl Pod {
     }
 }
 
-#[track_caller]
-fn broken(breaks: impl FnOnce(&mut Pod), expected: &str) {
+/// The only finding, with the link's name as `LINK`.
+fn broken(breaks: impl FnOnce(&mut Pod)) -> String {
     let mut pod = Pod::new();
     breaks(&mut pod);
-    assert_eq!(pod.said().1, [expected]);
+    let (_, findings) = pod.said();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    findings[0].replace(&link_name(), "LINK")
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
     fs::remove_dir_all(old.args.hook_dirs.hook_dir.join("userdata")).unwrap();
     let facts = [
         "no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all",
-        "no hook call so far: the links are made by the first",
+        "no hook call yet: the first one creates the links",
         network,
     ];
     assert_eq!(old.said(), (facts.map(str::to_owned).to_vec(), vec![]));
@@ -104,134 +107,104 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
 
 #[test]
 fn the_hook_directory() {
-    let mut pod = Pod::new();
-    pod.args.hook_dirs.hook_dir = pod.dir.path().join("none");
-    assert_eq!(
-        pod.said().1,
-        ["hook-dir-missing: the hook directory is missing: this is no container of a VM with a sidecar, or the volume is elsewhere
-  where: T/none
-  fix:   run this in the pod's container hook-sidecar-0, or name the directory with --hook-dir"]
-    );
-    // Root may write anywhere, so the look's result is given.
+    expect![[r#"
+        hook-dir-missing: the hook directory is missing: this is not a container of a VM with a sidecar, or the volume is elsewhere
+          where: T/none
+          fix:   run this in the pod's container hook-sidecar-0, or pass the directory with --hook-dir"#]].assert_eq(&broken(|pod| pod.args.hook_dirs.hook_dir = pod.dir.path().join("none")));
+    // Root may write anywhere, so the result is given.
     let container = snapshot::Container::Compute(Vec::new());
     let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(false), container };
-    assert_eq!(
-        check::check(&seen).findings[0].to_string(),
-        "hook-dir-not-writable: the hook directory cannot be written to: the sidecar has no place for its socket and its links
-  where: /hooks
-  fix:   start it as the user that KubeVirt gives it (uid 107), without a securityContext of its own"
-    );
+    expect![[r#"
+        hook-dir-not-writable: the hook directory is not writable: the sidecar cannot create its socket and its links
+          where: /hooks
+          fix:   run it as the user that KubeVirt assigns (uid 107), without its own securityContext"#]].assert_eq(&check::check(&seen).findings[0].to_string());
 }
 
 #[test]
 fn the_containers_name() {
     let mut pod = Pod::new();
     pod.args.container_name = "mine".to_owned();
-    assert_eq!(
-        pod.said().1,
-        ["container-name: this is not a container name of KubeVirt's ('hook-sidecar-<N>'): the domain would name a directory that compute does not have
-  where: CONTAINER_NAME = 'mine'
-  fix:   take CONTAINER_NAME out of the image and its environment: KubeVirt 1.6 and later set it"]
-    );
+    expect![[r#"
+        container-name: not a KubeVirt sidecar name ('hook-sidecar-<N>'): the domain would name a directory that compute does not have
+          where: CONTAINER_NAME = 'mine'
+          fix:   remove CONTAINER_NAME from the image and its environment: KubeVirt 1.6 and later set it"#]].assert_eq(&pod.said().1[0]);
 }
 
 #[test]
 fn network_info() {
-    broken(
-        |pod| fs::remove_file(&pod.args.sources.network_info).unwrap(),
-        "network-info-missing: network-info is missing: the VM's networks are not known
-  where: T/network-info
-  fix:   register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew",
-    );
-    for (text, problem) in [("", "is empty"), ("{", "is not complete JSON (line 1, column 1)")] {
-        broken(
-            |pod| fs::write(&pod.args.sources.network_info, text).unwrap(),
-            &format!(
-                "network-info-unusable: network-info {problem}: the VM's networks are not known
-  where: T/network-info
-  fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{{.metadata.annotations}}' | grep network-info"
-            ),
-        );
-    }
-    broken(
-        |pod| {
-            fs::remove_file(&pod.args.sources.network_info).unwrap();
-            fs::create_dir(&pod.args.sources.network_info).unwrap();
-        },
-        "network-info-unusable: network-info cannot be read: not a regular file; check the mount and its permissions in the sidecar: the VM's networks are not known
-  where: T/network-info
-  fix:   check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
-    );
+    expect![[r#"
+        network-info-missing: network-info is missing: the VM's networks are unknown
+          where: T/network-info
+          fix:   register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and restart the VM"#]].assert_eq(&broken(|pod| fs::remove_file(&pod.args.sources.network_info).unwrap()));
+    expect![[r#"
+        network-info-unusable: network-info is empty: the VM's networks are unknown
+          where: T/network-info
+          fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, "").unwrap()));
+    expect![[r#"
+        network-info-unusable: network-info is not complete JSON (line 1, column 1): the VM's networks are unknown
+          where: T/network-info
+          fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, "{").unwrap()));
+    expect![[r#"
+        network-info-unusable: network-info cannot be read: not a regular file; check the mount and its permissions in the sidecar: the VM's networks are unknown
+          where: T/network-info
+          fix:   check the mount and its permissions in the sidecar: ls -l /etc/podinfo"#]].assert_eq(&broken(|pod| {
+        fs::remove_file(&pod.args.sources.network_info).unwrap();
+        fs::create_dir(&pod.args.sources.network_info).unwrap();
+    }));
 }
 
 #[test]
 fn networks() {
-    broken(
-        |pod| fs::write(&pod.args.sources.network_info, r#"{"interfaces":[{"network":"net1"}]}"#).unwrap(),
-        "network-info-no-device: network-info lists no network with a vhost-user device: no NIC gets a socket
-  where: T/network-info
-  fix:   name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)",
-    );
-    broken(
-        |pod| fs::write(&pod.args.sources.network_info, INFO.replace(r#""path":"/"#, r#""path":""#)).unwrap(),
-        "network-unusable: the network's device cannot be used: deviceInfo.vhost-user.path: path 'var/run/vhostuser/s-0/vhost.sock' is not absolute: the device plugin or driver must publish the socket's absolute path in the compute container
-  where: T/network-info, network 'net1'
-  fix:   correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
-    );
+    let with = |info: &str| broken(|pod| fs::write(&pod.args.sources.network_info, info).unwrap());
+    expect![[r#"
+        network-info-no-device: network-info lists no network with a vhost-user device: no NIC gets a socket
+          where: T/network-info
+          fix:   name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)"#]].assert_eq(&with(r#"{"interfaces":[{"network":"net1"}]}"#));
+    expect![[r#"
+        network-unusable: the network's device is unusable: deviceInfo.vhost-user.path: path 'var/run/vhostuser/s-0/vhost.sock' is not absolute: the device plugin or driver must publish the socket's absolute path in the compute container
+          where: T/network-info, network 'net1'
+          fix:   correct its NAD, then restart the VM: kubectl get net-attach-def -A -o yaml"#]].assert_eq(&with(&INFO.replace(r#""path":"/"#, r#""path":""#)));
     let (begin, end) = INFO.split_once(r#"{"network":"default"}"#).unwrap();
     let entry = begin.strip_prefix(r#"{"interfaces":["#).unwrap().trim_end_matches(',');
-    broken(
-        |pod| fs::write(&pod.args.sources.network_info, format!("{begin}{entry}{end}")).unwrap(),
-        "network-twice: the network is listed 2 times: each must have one socket
-  where: T/network-info, network 'net1'
-  fix:   give each network of the VM its own name",
-    );
+    expect![[r#"
+        network-twice: the network is listed 2 times: each needs one socket
+          where: T/network-info, network 'net1'
+          fix:   give each network of the VM its own name"#]]
+    .assert_eq(&with(&format!("{begin}{entry}{end}")));
 }
 
 #[test]
 fn paths_and_links() {
-    let name = "x".repeat(60);
-    broken(
-        |pod| fs::write(&pod.args.sources.network_info, INFO.replace("vhost.sock", &name)).unwrap(),
-        &format!(
-            "path-too-long: QEMU cannot use the socket's name behind the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/{}/{name}' has 123 bytes, more than the 107 that a unix socket can have
-  where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/{name}
-  fix:   give the socket a shorter file name in the device plugin, such as vhost.sock",
-            link_name()
-        ),
-    );
-    let wrong = |target: &str| {
-        format!(
-            "link-wrong: the link of network 'net1' should lead to /var/run/vhostuser/s-0: QEMU finds no socket directory
-  where: T/hooks/userdata/{} -> {target}
-  fix:   look at the sidecar's log for what its hook call was refused: kubectl logs <pod> -c hook-sidecar-0",
-            link_name()
-        )
-    };
-    broken(|pod| fs::remove_file(pod.link()).unwrap(), &wrong("nothing"));
-    broken(
-        |pod| {
-            fs::remove_file(pod.link()).unwrap();
-            symlink("/elsewhere", pod.link()).unwrap();
-        },
-        &wrong("'/elsewhere'"),
-    );
+    let long = INFO.replace("vhost.sock", &"x".repeat(60));
+    expect![[r#"
+        path-too-long: QEMU cannot use the socket's path through the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/LINK/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' has 123 bytes, more than the 107 that a unix socket can have
+          where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+          fix:   give the socket a shorter file name in the device plugin, such as vhost.sock"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, long).unwrap()));
+    expect![[r#"
+        link-wrong: the link of network 'net1' should point to /var/run/vhostuser/s-0: QEMU finds no socket directory
+          where: T/hooks/userdata/LINK -> nothing
+          fix:   find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| fs::remove_file(pod.link()).unwrap()));
+    expect![[r#"
+        link-wrong: the link of network 'net1' should point to /var/run/vhostuser/s-0: QEMU finds no socket directory
+          where: T/hooks/userdata/LINK -> '/elsewhere'
+          fix:   find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| {
+        fs::remove_file(pod.link()).unwrap();
+        symlink("/elsewhere", pod.link()).unwrap();
+    }));
 }
 
 #[test]
 fn in_compute() {
     let place = format!("T/hooks/hook-sidecar-0/userdata/{} -> 'T/device'", link_name());
-    let facts = vec!["this is the compute container: 1 links".to_owned(), place.clone()];
+    let facts = vec!["this is the compute container: 1 links".to_owned(), place];
     assert_eq!(Pod::compute().said(), (facts, vec![]));
 
     let pod = Pod::compute();
     fs::remove_dir(pod.device()).unwrap();
-    let broken = format!(
-        "link-broken: there is no such directory in compute: the pod has not got the device (QEMU: 'Failed to bind socket … No such file or directory')
-  where: {place}
-  fix:   request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{{.spec.containers[*].resources}}'"
-    );
-    assert_eq!(pod.said().1, [broken]);
+    expect![[r#"
+        link-broken: there is no such directory in compute: the pod does not have the device (QEMU: 'Failed to bind socket … No such file or directory')
+          where: T/hooks/hook-sidecar-0/userdata/LINK -> 'T/device'
+          fix:   request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{.spec.containers[*].resources}'"#]].assert_eq(&pod.said().1[0].replace(&link_name(), "LINK"));
 }
 
 #[test]
@@ -240,15 +213,13 @@ fn in_compute_a_directory_of_another_user() {
     let link = snapshot::Link { path, target: "/d".to_owned(), behind: snapshot::Behind::ReadOnly };
     let container = snapshot::Container::Compute(vec![link]);
     let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(true), container };
-    assert_eq!(
-        check::check(&seen).findings[0].to_string(),
-        "link-not-writable: this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'
-  where: /hooks/l -> '/d'
-  fix:   set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is as it should be"
-    );
+    expect![[r#"
+        link-not-writable: this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'
+          where: /hooks/l -> '/d'
+          fix:   set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is correct"#]].assert_eq(&check::check(&seen).findings[0].to_string());
 }
 
-/// What a look at rights says, for a user who is not root.
+/// For a user who is not root.
 #[test]
 fn rights_are_asked_of_the_kernel() {
     let pod = Pod::new();

@@ -28,5 +28,5 @@ mod xml;
 
 pub use error::DomainError;
 pub use libvirt::Domain;
-pub use nic::{Model, Nic};
+pub use nic::{Model, Nic, NicOptions};
 pub use xml::XmlError;

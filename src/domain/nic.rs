@@ -15,10 +15,19 @@ pub struct Nic {
     pub device_socket: ComputePath,
     /// Who creates the socket.
     pub mode: SocketMode,
-    /// Seconds between QEMU's attempts to connect; used in client mode only, because libvirt refuses it in server mode.
-    pub reconnect_timeout: NonZeroU32,
     /// The guest's MAC address.
     pub mac: MacAddr,
+    /// The MTU to offer to the guest, if it is not 1500 bytes.
+    pub mtu: Option<Mtu>,
+    /// What does not depend on the socket.
+    pub options: NicOptions,
+}
+
+/// The part of a NIC that the VMI, its annotations and the sidecar's flags decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NicOptions {
+    /// Seconds between QEMU's attempts to connect; used in client mode only, because libvirt refuses it in server mode.
+    pub reconnect_timeout: NonZeroU32,
     /// The virtio model.
     pub model: Model,
     /// Set with multiqueue only.
@@ -29,8 +38,6 @@ pub struct Nic {
     pub tx_queue_size: RingSize,
     /// The device uses the guest's IOMMU (confidential guests).
     pub iommu: bool,
-    /// The MTU to offer to the guest, if it is not 1500 bytes.
-    pub mtu: Option<Mtu>,
     /// Whether to write `<target dev>`, the pod interface name.
     pub target_dev: bool,
     /// The link is down at start.

@@ -1,4 +1,4 @@
-//! `OnDefineDomain` and its neighbours: decide everything, then act, then answer.
+//! `OnDefineDomain` and the other callbacks: decide everything, then act, then answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,12 +7,12 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     cache::ResolvedCache,
+    config::ServeConfig,
     lifecycle::Lifecycle,
     proto::v1alpha3::{
         OnDefineDomainParams, OnDefineDomainResult, PreCloudInitIsoParams, PreCloudInitIsoResult,
         ShutdownParams, ShutdownResult, callbacks_server::Callbacks,
     },
-    server::ServeConfig,
     status::CallError,
 };
 use crate::define::{self, DefineError, Prepared};
@@ -53,7 +53,7 @@ impl Callbacks for CallbackService {
     }
 
     async fn shutdown(&self, _: Request<ShutdownParams>) -> Result<Response<ShutdownResult>, Status> {
-        info!("virt-launcher says that the VM is gone");
+        info!("virt-launcher reports that the VM is gone");
         self.lifecycle.shut_down();
         Ok(Response::new(ShutdownResult {}))
     }
@@ -70,15 +70,15 @@ impl CallbackService {
             let names = vmi.binding_names();
             match &config.binding_name {
                 Some(ours) if !names.is_empty() => {
-                    warn!(%ours, ?names, "no interface uses this binding name: the domain goes back as it came")
+                    warn!(%ours, ?names, "no interface uses this binding name: the domain is returned unchanged")
                 }
-                _ => info!("no interface is ours: the domain goes back as it came"),
+                _ => info!("no interface is ours: the domain is returned unchanged"),
             }
             return Ok(domain_xml);
         };
         let resolved = self.resolve(&prepared).await?;
         let defined = prepared.define(&resolved.own, &resolved.others, config)?;
-        make_links(&config.layout.links, &defined.plan)?;
+        create_links(&config.layout.links, &defined.plan)?;
         log(&defined.plan, &resolved);
         self.cache().keep(&vmi.identity.key(), resolved);
         Ok(defined.xml.into_bytes())
@@ -99,30 +99,30 @@ impl CallbackService {
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, ResolvedCache> {
-        // A panic while it was held could at worst have lost an entry, never have left a wrong one.
+        // A panic while the lock was held may have lost an entry, but cannot have left a wrong one.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Logged once, here at the edge; the text goes to virt-launcher as it is.
+/// Logs the error once; virt-launcher gets the same text.
 fn refuse(error: CallError) -> Status {
-    error!(code = ?error.code(), %error, "the domain is refused");
+    error!(code = ?error.code(), %error, "refused the domain");
     error.into()
 }
 
-fn make_links(dir: &LinkDir, plan: &Plan) -> Result<(), CallError> {
+fn create_links(dir: &LinkDir, plan: &Plan) -> Result<(), CallError> {
     for link in &plan.links {
-        make_link(dir, link)?;
+        create_link(dir, link)?;
     }
     for link in &plan.other_links {
-        if let Err(error) = make_link(dir, link) {
+        if let Err(error) = create_link(dir, link) {
             warn!(%error, "no link for another sidecar's network");
         }
     }
     Ok(())
 }
 
-fn make_link(dir: &LinkDir, link: &StableLink) -> Result<(), LinkError> {
+fn create_link(dir: &LinkDir, link: &StableLink) -> Result<(), LinkError> {
     let outcome = symlink::ensure(dir, link)?;
     if outcome != Outcome::Kept {
         info!(link = %format_args!("{dir}/{}", link.name), target = %link.target, ?outcome, "stable link");
@@ -134,11 +134,11 @@ fn log(plan: &Plan, resolved: &Resolved) {
     for warning in plan.warnings.iter().chain(&resolved.warnings) {
         warn!("{warning}");
     }
-    for Nic { network, socket, device_socket, mode, mac, model, queue_pairs, mtu, .. } in &plan.nics {
+    for Nic { network, socket, device_socket, mode, mac, mtu, options } in &plan.nics {
         let mtu = mtu.map(|mtu| mtu.bytes());
-        let queue_pairs = queue_pairs.map(tracing::field::display);
+        let queue_pairs = options.queue_pairs.map(tracing::field::display);
         info!(
-            %network, %mode, ends = mode.both_ends(), %socket, %device_socket, %mac, model = model.as_str(), queue_pairs, mtu,
+            %network, %mode, ends = mode.both_ends(), %socket, %device_socket, %mac, model = options.model.as_str(), queue_pairs, mtu,
             "vhost-user NIC"
         );
     }

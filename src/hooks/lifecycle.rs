@@ -2,7 +2,7 @@
 //! too early fails its `Shutdown` hook.
 
 use std::{
-    fmt, io,
+    io,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -19,45 +19,38 @@ use super::launcher::Watch;
 /// The sockets of this network namespace.
 const SOCKET_TABLE: &str = "/proc/net/unix";
 
-/// Time between two looks at the launcher's sockets.
-const LOOK: Duration = Duration::from_secs(1);
+/// Time between two checks of the launcher's sockets.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a second `Shutdown` still finds somebody.
+/// Grace period in which a second `Shutdown` is still answered.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// What the calls tell the one who waits for the end.
+/// State shared between the RPC handlers and [`Lifecycle::ended`].
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
     called: AtomicBool,
     shutdown: Notify,
 }
 
-/// Why the process ends. Each is a good end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitReason {
-    /// virt-launcher said that the VM is gone.
+/// Why the process ends. None of them is a failure; the derive is for `Display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ExitReason {
+    /// virt-launcher called `Shutdown`.
+    #[error("the VM is gone")]
     Shutdown,
-    /// virt-launcher was there and is gone without saying so.
+    /// virt-launcher was there and is gone without a `Shutdown`.
+    #[error("virt-launcher is gone without a Shutdown")]
     LauncherGone,
-    /// Told to end before there was anything to serve.
+    /// A signal before there was anything to serve.
+    #[error("received a signal and there is no VM")]
     NothingToServe,
-    /// Told to end twice.
+    /// Two signals.
+    #[error("received a second signal")]
     SecondSignal,
 }
 
-impl fmt::Display for ExitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shutdown => "the VM is gone",
-            Self::LauncherGone => "virt-launcher is gone without a Shutdown",
-            Self::NothingToServe => "a signal came and there is no VM",
-            Self::SecondSignal => "a second signal came",
-        })
-    }
-}
-
-/// SIGTERM and SIGINT, caught from the moment this exists: before the hook socket does, because with it begins what
-/// a signal must not end.
+/// SIGTERM and SIGINT, caught from the moment this exists: before the hook socket exists, because from then on a
+/// signal must not kill us.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
@@ -83,18 +76,18 @@ impl Lifecycle {
         self.called.store(true, Ordering::Relaxed);
     }
 
-    /// The VM is gone. Repeating it is harmless.
+    /// The VM is gone. May be repeated.
     pub(super) fn shut_down(&self) {
         self.shutdown.notify_one();
     }
 
-    /// Waits for the end. SIGTERM alone is none: at pod deletion every container gets it at once, while the guest
+    /// Waits for the end. One SIGTERM is not enough: at pod deletion every container gets it at once, while the guest
     /// may shut down for as long as its grace period.
     pub(super) async fn ended(&self, mut signals: Signals) -> ExitReason {
         let mut watch = Watch::default();
         let mut table = SocketTable::default();
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = interval(INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut received = 0_u32;
         loop {
             tokio::select! {
@@ -103,7 +96,7 @@ impl Lifecycle {
                     return ExitReason::Shutdown;
                 }
                 () = signals.next() => received += 1,
-                _ = look.tick() => {
+                _ = tick.tick() => {
                     if table.read().is_some_and(|table| watch.observe(&table)) {
                         return ExitReason::LauncherGone;
                     }
@@ -120,7 +113,7 @@ impl Lifecycle {
             if !watch.seen() && !self.called.load(Ordering::Relaxed) {
                 return ExitReason::NothingToServe;
             }
-            info!("told to end, serving on until the VM is gone");
+            info!("received a signal, serving on until the VM is gone");
         }
     }
 }
@@ -132,16 +125,14 @@ struct SocketTable {
 }
 
 impl SocketTable {
-    /// Nothing if it cannot be read, which is told once and is no sign that anybody is gone.
+    /// `None` if unreadable; logged once, and not taken as "launcher gone".
     fn read(&mut self) -> Option<String> {
-        match std::fs::read(SOCKET_TABLE) {
-            Ok(table) => Some(String::from_utf8_lossy(&table).into_owned()),
-            Err(error) => {
-                if !std::mem::replace(&mut self.failed, true) {
-                    warn!(%error, "cannot read {SOCKET_TABLE}: a launcher that goes without a Shutdown is not noticed");
-                }
-                None
-            }
+        let table = std::fs::read(SOCKET_TABLE);
+        if let Err(error) = &table
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            warn!(%error, "cannot read {SOCKET_TABLE}: a launcher that ends without a Shutdown will not be noticed");
         }
+        table.ok().map(|table| String::from_utf8_lossy(&table).into_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! Error to gRPC code, by who must act. The text goes into the VMI's `SyncFailed` event as it is.
+//! Maps errors to gRPC codes, by who must act. The text goes unchanged into the VMI's `SyncFailed` event.
 
 use tonic::{Code, Status};
 
@@ -10,7 +10,7 @@ use crate::resolve::ResolveError;
 use crate::symlink::LinkError;
 use crate::vmi::VmiError;
 
-/// Anything that ends a call without an answer.
+/// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error(transparent)]
@@ -40,8 +40,8 @@ impl CallError {
     }
 }
 
-/// The longest status text, in characters: Kubernetes cuts an event's message at 1024 bytes, and a client drops the
-/// whole status where its header grows too large.
+/// The longest status text, in characters: Kubernetes truncates an event's message at 1024 bytes, and a client drops the
+/// whole status if its header is too large.
 const TEXT_MAX: usize = 900;
 
 impl From<CallError> for Status {

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attachments, NicError, PlanError, nic::NicRequest, warning::Warning};
+use super::{
+    error::{NicError, PlanError},
+    nic::NicRequest,
+    warning::Warning,
+};
+use crate::attachment::Attachment;
 use crate::domain::Nic;
 use crate::vmi::Vmi;
 use vocabulary::{ComputePath, MacAddr, NetworkName};
@@ -46,7 +51,11 @@ pub(crate) fn shared_macs(vmi: &Vmi, domain: &[(Option<String>, MacAddr)], nics:
     shared.collect()
 }
 
-pub(super) fn check_sockets(vmi: &Vmi, nics: &[Nic], others: &Attachments) -> Result<(), PlanError> {
+pub(super) fn check_sockets(
+    vmi: &Vmi,
+    nics: &[Nic],
+    others: &BTreeMap<NetworkName, Attachment>,
+) -> Result<(), PlanError> {
     let present = vmi.interfaces.iter().filter(|found| !found.is_absent());
     let present: BTreeSet<&str> = present.map(|found| found.name.as_str()).collect();
     let foreign = others.iter().filter(|(network, _)| present.contains(network.as_str()));

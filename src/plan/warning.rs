@@ -1,13 +1,15 @@
-use std::fmt;
-
 use super::error::quoted_list;
 use crate::attachment::Attachment;
 use vocabulary::{MacAddr, NetworkName, QueuePairs, Quoted, SocketMode};
 
-/// Something that works here and now but may not later. Logged, never returned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that works here and now but may not later. Logged, never returned; the derive is for `Display`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// The VM asks for more queue pairs than a NIC may have.
+    #[error(
+        "multiqueue: {wanted} vCPUs need {wanted} queue pairs, the NICs get {given} (DPDK supports at most 128; see \
+         --max-queue-pairs)"
+    )]
     QueuesCut {
         /// By KubeVirt's formula.
         wanted: u64,
@@ -15,11 +17,19 @@ pub enum Warning {
         given: QueuePairs,
     },
     /// More than one binding plugin: the number in the container's name, and with it the links' path, is random.
+    #[error(
+        "the VM uses several binding plugins ({}): KubeVirt numbers their sidecars at random for each pod, so a live \
+         migration may not find the socket's path; use one binding plugin per VM", quoted_list(.names)
+    )]
     SeveralBindings {
         /// Their names.
         names: Vec<String>,
     },
     /// A NIC that is not ours has the address of one of ours.
+    #[error(
+        "network '{network}': MAC address {mac} is also that of interface {}: unless the guest bonds the two, set \
+         another macAddress on one of them", Quoted(.other)
+    )]
     SharedMac {
         /// Our network.
         network: NetworkName,
@@ -29,6 +39,10 @@ pub enum Warning {
         other: String,
     },
     /// The socket's file name looks as if it were different on another node.
+    #[error(
+        "network '{network}': the socket's file name {} looks specific to this node; a live migration needs the same \
+         file name on every node ('vhost.sock')", Quoted(.file_name)
+    )]
     HostSpecificFileName {
         /// The network.
         network: NetworkName,
@@ -36,11 +50,19 @@ pub enum Warning {
         file_name: String,
     },
     /// The MAC address is derived without a firmware UUID: from a manifest, not a running VMI.
+    #[error(
+        "network '{network}': its MAC address is derived from the VM's name, because the VM has no firmware UUID; \
+         KubeVirt assigns one to a running VMI, and the address will then differ"
+    )]
     MacWithoutFirmwareUuid {
         /// The network.
         network: NetworkName,
     },
     /// The VMI is being migrated: on the target the source's mode decides.
+    #[error(
+        "network '{network}': the VM is being migrated; if this is the target, the source's domain decides who listens, \
+         and the socket here works only for {} ({mode})", .mode.both_ends()
+    )]
     MigrationTarget {
         /// The network.
         network: NetworkName,
@@ -48,6 +70,7 @@ pub enum Warning {
         mode: SocketMode,
     },
     /// Another sidecar's network cannot be used; it gets no link from us.
+    #[error("network {}, another sidecar's, gets no link from this one: {reason}", Quoted(.network))]
     OtherSkipped {
         /// The network, as the source calls it.
         network: String,
@@ -56,55 +79,7 @@ pub enum Warning {
     },
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::QueuesCut { wanted, given } => write!(
-                f,
-                "multiqueue: {wanted} vCPUs need {wanted} queue pairs, the NICs get {given} (DPDK supports at most \
-                 128; see --max-queue-pairs)"
-            ),
-            Self::SeveralBindings { names } => write!(
-                f,
-                "the VM uses several binding plugins ({}): KubeVirt numbers their sidecars at random for each pod, so a \
-                 live migration may not find the socket's path; use one binding plugin for each VM",
-                quoted_list(names)
-            ),
-            Self::SharedMac { network, mac, other } => write!(
-                f,
-                "network '{network}': MAC address {mac} is also that of interface {}: unless the guest bonds the two, set \
-                 another macAddress on one of them",
-                Quoted(other)
-            ),
-            Self::HostSpecificFileName { network, file_name } => write!(
-                f,
-                "network '{network}': the socket's file name {} looks as if it were made for this node; a live \
-                 migration needs the same file name on every node ('vhost.sock')",
-                Quoted(file_name)
-            ),
-            Self::MacWithoutFirmwareUuid { network } => write!(
-                f,
-                "network '{network}': its MAC address is derived from the VM's name, because the VM has no firmware UUID; \
-                 KubeVirt gives a running VMI one, and with it another address"
-            ),
-            Self::MigrationTarget { network, mode } => write!(
-                f,
-                "network '{network}': the VM is being migrated; if this is the target, the source's domain decides \
-                 who listens, and the socket here works only for {} ({mode})",
-                mode.both_ends()
-            ),
-            Self::OtherSkipped { network, reason } => {
-                write!(
-                    f,
-                    "network {}, another sidecar's, gets no link from this one: {reason}",
-                    Quoted(network)
-                )
-            }
-        }
-    }
-}
-
-/// A container id, a pod UID or the like: twelve or more hex digits in a row (dashes between them do not count).
+/// Warns of a container id, a pod UID or the like: twelve or more hex digits in a row, ignoring dashes.
 pub(super) fn host_specific(network: &NetworkName, attachment: &Attachment) -> Option<Warning> {
     let file_name = attachment.socket.file_name();
     let mut run = 0;

@@ -1,10 +1,6 @@
 //! Commands for a node and for a VM's pod, run in the root folder of the dataplane test: it has Debian's OVS.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, path::PathBuf, process::Command};
 
 use crate::pages::path;
 
