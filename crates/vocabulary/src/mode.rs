@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::Quoted;
 
-/// Who creates the socket, in the meaning device-info and libvirt share: the role of the *guest's* side.
+/// Who creates the socket, from the *guest's* point of view, as in device-info and libvirt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SocketMode {
     /// The guest (QEMU) listens, the switch connects. The default: it survives a restart of the switch.
@@ -13,7 +13,7 @@ pub enum SocketMode {
 
 /// A socket mode that is neither `server` nor `client`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)", Quoted(.0))]
+#[error("{} is not a valid socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)", Quoted(.0))]
 pub struct UnknownMode(pub String);
 
 impl SocketMode {
@@ -25,7 +25,7 @@ impl SocketMode {
         }
     }
 
-    /// The type of the OVS port for a guest of this mode; OVS names it after what the *switch* does.
+    /// The type of the OVS port for a guest of this mode; OVS names the *switch's* role.
     pub fn port_type(self) -> &'static str {
         match self {
             Self::Server => "dpdkvhostuserclient",
@@ -38,7 +38,7 @@ impl SocketMode {
         [Self::Server, Self::Client].into_iter().find(|mode| mode.port_type() == text)
     }
 
-    /// Both ends, for logs and messages, because "client" alone is ambiguous.
+    /// What each end does, for logs and messages, because "client" alone is ambiguous.
     pub fn both_ends(self) -> &'static str {
         match self {
             Self::Server => "guest listens, switch connects",

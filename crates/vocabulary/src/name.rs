@@ -5,13 +5,13 @@ use super::{Quoted, short_digest};
 /// A network of the VMI; KubeVirt gives the interface the same name.
 ///
 /// ASCII letters, digits, `-` and `_`, at least one: what KubeVirt's admission accepts (`validateInterfaceNameFormat`)
-/// and, with the prefix `ua-`, what libvirt keeps as an alias.
+/// and, with the prefix `ua-`, what libvirt accepts as an alias.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkName(String);
 
-/// A string that is not a valid network name.
+/// A string that cannot be a network's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a network name: letters, digits, '-' and '_' only", Quoted(.0))]
+#[error("invalid network name {}: expected letters, digits, '-' and '_'", Quoted(.0))]
 pub struct NameError(pub String);
 
 impl NetworkName {
