@@ -57,24 +57,14 @@ pub enum AnnotationError {
     )]
     UnknownSetting(String),
     /// A value that the setting does not accept.
-    #[error("annotation {}: invalid value {}, {expected}", Quoted(.annotation), Quoted(.value))]
+    #[error("annotation {}: invalid value {}, expected {expected}", Quoted(.annotation), Quoted(.value))]
     InvalidValue {
         /// The annotation's key.
         annotation: String,
         /// Its value.
         value: String,
         /// What it accepts.
-        expected: Expected,
-    },
-    /// More queue pairs than the sidecar's administrator allows.
-    #[error("annotation {}: {pairs} queue pairs, but the sidecar's --max-queue-pairs is {max}", Quoted(.annotation))]
-    TooManyQueuePairs {
-        /// The annotation's key.
-        annotation: String,
-        /// Its value.
-        pairs: QueuePairs,
-        /// The sidecar's limit.
-        max: QueuePairs,
+        expected: String,
     },
     /// The interface after the dot is not one that a setting could be for.
     #[error(
@@ -139,13 +129,14 @@ impl NicSettings {
         let Some((_, parser)) = KNOWN.iter().find(|(name, _)| *name == setting) else {
             return Err(AnnotationError::UnknownSetting(annotation));
         };
-        if let Err(expected) = parser(self, value) {
-            return Err(AnnotationError::InvalidValue { annotation, value: value.to_owned(), expected });
-        }
-        match self.queue_pairs {
-            Some(pairs) if pairs > max => Err(AnnotationError::TooManyQueuePairs { annotation, pairs, max }),
-            _ => Ok(()),
-        }
+        let expected = match parser(self, value) {
+            Err(Expected(expected)) => expected.to_owned(),
+            Ok(()) if self.queue_pairs > Some(max) => {
+                format!("at most {max}, the sidecar's --max-queue-pairs")
+            }
+            Ok(()) => return Ok(()),
+        };
+        Err(AnnotationError::InvalidValue { annotation, value: value.to_owned(), expected })
     }
 }
 

@@ -134,11 +134,11 @@ fn log(plan: &Plan, resolved: &Resolved) {
     for warning in plan.warnings.iter().chain(&resolved.warnings) {
         warn!("{warning}");
     }
-    for Nic { network, socket, device_socket, mode, mac, model, queue_pairs, mtu, .. } in &plan.nics {
+    for Nic { network, socket, device_socket, mode, mac, mtu, options } in &plan.nics {
         let mtu = mtu.map(|mtu| mtu.bytes());
-        let queue_pairs = queue_pairs.map(tracing::field::display);
+        let queue_pairs = options.queue_pairs.map(tracing::field::display);
         info!(
-            %network, %mode, ends = mode.both_ends(), %socket, %device_socket, %mac, model = model.as_str(), queue_pairs, mtu,
+            %network, %mode, ends = mode.both_ends(), %socket, %device_socket, %mac, model = options.model.as_str(), queue_pairs, mtu,
             "vhost-user NIC"
         );
     }

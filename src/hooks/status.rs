@@ -72,7 +72,9 @@ fn plan(error: &PlanError) -> Code {
 
 fn domain(error: &DomainError) -> Code {
     match error {
-        DomainError::Malformed(_) | DomainError::NotADomain(_) => Code::InvalidArgument,
+        DomainError::Malformed(_) | DomainError::NotADomain(_) | DomainError::TooLarge { .. } => {
+            Code::InvalidArgument
+        }
         DomainError::BadResult(_) => Code::Internal,
         _ => Code::FailedPrecondition,
     }

@@ -9,6 +9,7 @@ mod duplicates;
 mod error;
 mod mac;
 mod nic;
+mod rules;
 mod warning;
 
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ impl NicRequests {
         architecture: Option<&str>,
         config: &NicConfig,
     ) -> Result<Self, PlanError> {
-        let rules = nic::Rules::of(vmi, architecture, config)?;
+        let rules = rules::Rules::of(vmi, architecture, config)?;
         let nics = ours.iter().map(|interface| rules.request(interface)).collect::<Result<Vec<_>, _>>()?;
         duplicates::check_names(&nics)?;
         let mut warnings = Vec::from_iter(rules.queues_cut(ours));

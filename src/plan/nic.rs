@@ -1,17 +1,10 @@
-//! One NIC, by KubeVirt's own rules for its virtio NICs (`pkg/virt-launcher/virtwrap/converter/network`).
+//! One NIC, before and after its attachment is known.
 
-use std::{collections::BTreeMap, num::NonZeroU32};
-
-use super::{NicError, PlanError, Warning, mac};
-use crate::annotations::{Annotations, NicSettings};
+use super::{error::NicError, mac, warning::Warning};
 use crate::attachment::Attachment;
-use crate::config::NicConfig;
-use crate::domain::{Model, Nic};
-use crate::vmi::{Interface, LaunchSecurity, NetworkSource, Vmi};
-use vocabulary::{MacAddr, Mtu, NetworkName, PciAddress, QueuePairs, RingSize, SocketPath};
-
-/// The largest ACPI index that QEMU starts with (`ONBOARD_INDEX_MAX` in `hw/acpi/pcihp.c`).
-const ACPI_INDEX_MAX: u32 = 16383;
+use crate::domain::{Nic, NicOptions};
+use crate::vmi::{NetworkSource, Vmi};
+use vocabulary::{MacAddr, Mtu, NetworkName, SocketPath};
 
 /// A NIC that the VMI asks for, before its attachment is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,127 +13,9 @@ pub struct NicRequest {
     pub network: NetworkName,
     /// Where its attachment is recorded: Multus or a claim.
     pub source: NetworkSource,
-    model: Model,
-    mac: Option<MacAddr>,
-    mtu: Option<Mtu>,
-    queue_pairs: Option<QueuePairs>,
-    rx_queue_size: RingSize,
-    tx_queue_size: RingSize,
-    reconnect_timeout: NonZeroU32,
-    target_dev: bool,
-    iommu: bool,
-    link_down: bool,
-    boot_order: Option<NonZeroU32>,
-    rom_off: bool,
-    acpi_index: Option<NonZeroU32>,
-    pci_address: Option<PciAddress>,
-}
-
-/// What is the same for all NICs of a VMI.
-pub(super) struct Rules<'c> {
-    config: &'c NicConfig,
-    networks: BTreeMap<&'c str, &'c NetworkSource>,
-    annotations: Annotations,
-    s390x: bool,
-    iommu: bool,
-    model: Model,
-    /// With multiqueue only.
-    queues: Option<Queues>,
-}
-
-/// What KubeVirt's formula gives, and what is left of it under the limit.
-#[derive(Clone, Copy)]
-struct Queues {
-    wanted: u64,
-    given: QueuePairs,
-    cut: bool,
-}
-
-impl<'c> Rules<'c> {
-    pub(super) fn of(
-        vmi: &'c Vmi,
-        architecture: Option<&str>,
-        config: &'c NicConfig,
-    ) -> Result<Self, PlanError> {
-        let s390x = vmi.architecture.as_deref().or(architecture) == Some("s390x");
-        let model = match (s390x, vmi.virtio_transitional) {
-            (true, _) => Model::Virtio,
-            (false, true) => Model::Transitional,
-            (false, false) => Model::NonTransitional,
-        };
-        let queues = if vmi.multiqueue {
-            let wanted = vmi.network_queues()?;
-            let (given, cut) = QueuePairs::capped(wanted, config.defaults.max_queue_pairs);
-            Some(Queues { wanted, given, cut })
-        } else {
-            None
-        };
-        Ok(Self {
-            config,
-            // The first of a name wins.
-            networks: vmi.networks.iter().rev().map(|found| (found.name.as_str(), &found.source)).collect(),
-            annotations: Annotations::read(vmi, config.defaults.max_queue_pairs)?,
-            s390x,
-            // SEV, SEV-SNP and s390x secure execution; KubeVirt leaves TDX guests without.
-            iommu: match vmi.launch_security {
-                Some(LaunchSecurity::Sev) => true,
-                Some(LaunchSecurity::Other) => s390x,
-                None => false,
-            },
-            model,
-            queues,
-        })
-    }
-
-    fn source(&self, network: &NetworkName) -> Result<NetworkSource, NicError> {
-        match self.networks.get(network.as_str()) {
-            Some(source @ (NetworkSource::Multus | NetworkSource::Claim(_))) => Ok((*source).clone()),
-            Some(NetworkSource::Pod) => Err(NicError::WrongNetwork("the pod network")),
-            Some(NetworkSource::Unknown) => {
-                Err(NicError::WrongNetwork("neither a multus network nor a resourceClaim"))
-            }
-            None => Err(NicError::NoNetwork),
-        }
-    }
-
-    /// Only if some NIC uses the formula (no annotation).
-    pub(super) fn queues_cut(&self, ours: &[&Interface]) -> Option<Warning> {
-        let Queues { wanted, given, cut } = self.queues?;
-        let by_formula = |interface: &&Interface| self.annotations.of(&interface.name).queue_pairs.is_none();
-        (cut && ours.iter().any(by_formula)).then_some(Warning::QueuesCut { wanted, given })
-    }
-
-    pub(super) fn request(&self, interface: &Interface) -> Result<NicRequest, PlanError> {
-        let network: NetworkName = interface.name.parse()?;
-        self.named_request(interface, network.clone()).map_err(|reason| reason.of(&network))
-    }
-
-    fn named_request(&self, interface: &Interface, network: NetworkName) -> Result<NicRequest, NicError> {
-        let settings = self.annotations.of(&interface.name);
-        let NicSettings { queue_pairs, rx_queue_size, tx_queue_size, mtu, reconnect_timeout, target_dev } =
-            settings;
-        let boot_order = boot_order(interface)?;
-        check_model(interface)?;
-        Ok(NicRequest {
-            source: self.source(&network)?,
-            model: self.model,
-            mac: mac_address(interface)?,
-            mtu,
-            queue_pairs: queue_pairs.or(self.queues.map(|queues| queues.given)),
-            rx_queue_size: rx_queue_size.unwrap_or(self.config.defaults.rx_queue_size),
-            tx_queue_size: tx_queue_size.unwrap_or(self.config.defaults.tx_queue_size),
-            reconnect_timeout: reconnect_timeout.unwrap_or(self.config.defaults.reconnect_timeout).seconds(),
-            target_dev: target_dev.unwrap_or(self.config.defaults.target_dev),
-            iommu: self.iommu,
-            link_down: link_down(interface)?,
-            // iPXE is needed only to boot from the NIC, and it does not work with encrypted memory.
-            rom_off: !self.s390x && (boot_order.is_none() || self.iommu),
-            boot_order,
-            acpi_index: acpi_index(interface)?,
-            pci_address: pci_address(interface)?,
-            network,
-        })
-    }
+    pub(super) mac: Option<MacAddr>,
+    pub(super) mtu: Option<Mtu>,
+    pub(super) options: NicOptions,
 }
 
 impl NicRequest {
@@ -153,31 +28,20 @@ impl NicRequest {
     ) -> Result<Nic, NicError> {
         let mac = match self.mac {
             Some(mac) => mac,
-            None => self.offered_mac(attachment)?.unwrap_or_else(|| mac::derive(vmi, &self.network)),
+            None => offered_mac(attachment)?.unwrap_or_else(|| mac::derive(vmi, &self.network)),
         };
         let mtu = match self.mtu {
             Some(mtu) => Some(mtu),
-            None => self.offered_mtu(attachment)?,
+            None => offered_mtu(attachment)?,
         };
         Ok(Nic {
             network: self.network,
             socket,
             device_socket: attachment.socket.clone(),
             mode: attachment.mode,
-            reconnect_timeout: self.reconnect_timeout,
             mac,
-            model: self.model,
-            queue_pairs: self.queue_pairs,
-            rx_queue_size: self.rx_queue_size,
-            tx_queue_size: self.tx_queue_size,
-            iommu: self.iommu,
             mtu: mtu.filter(|mtu| *mtu != Mtu::ETHERNET),
-            target_dev: self.target_dev,
-            link_down: self.link_down,
-            boot_order: self.boot_order,
-            rom_off: self.rom_off,
-            acpi_index: self.acpi_index,
-            pci_address: self.pci_address,
+            options: self.options,
         })
     }
 
@@ -192,59 +56,15 @@ impl NicRequest {
         }
         warnings
     }
-
-    fn offered_mac(&self, attachment: &Attachment) -> Result<Option<MacAddr>, NicError> {
-        let place = || format!("what writes {}, or set macAddress in the VM", attachment.file);
-        let parsed = attachment.mac.as_deref().map(str::parse).transpose();
-        parsed.map_err(|error| NicError::Mac { field: "mac", error, place: place() })
-    }
-
-    fn offered_mtu(&self, attachment: &Attachment) -> Result<Option<Mtu>, NicError> {
-        let checked = attachment.mtu.map(Mtu::try_from).transpose();
-        checked.map_err(|error| NicError::Mtu { error, place: format!("what writes {}", attachment.file) })
-    }
 }
 
-fn check_model(interface: &Interface) -> Result<(), NicError> {
-    match interface.model.as_deref() {
-        None | Some("virtio") => Ok(()),
-        Some(model) => Err(NicError::Model(model.to_owned())),
-    }
+fn offered_mac(attachment: &Attachment) -> Result<Option<MacAddr>, NicError> {
+    let place = || format!("what writes {}, or set macAddress in the VM", attachment.file);
+    let parsed = attachment.mac.as_deref().map(str::parse).transpose();
+    parsed.map_err(|error| NicError::Mac { field: "mac", error, place: place() })
 }
 
-fn mac_address(interface: &Interface) -> Result<Option<MacAddr>, NicError> {
-    let parsed = interface.mac_address.as_deref().map(str::parse).transpose();
-    parsed.map_err(|error| NicError::Mac { field: "macAddress", error, place: "the VM".to_owned() })
-}
-
-fn link_down(interface: &Interface) -> Result<bool, NicError> {
-    match interface.state.as_str() {
-        "" | "up" => Ok(false),
-        "down" => Ok(true),
-        state => Err(NicError::State(state.to_owned())),
-    }
-}
-
-fn boot_order(interface: &Interface) -> Result<Option<NonZeroU32>, NicError> {
-    let Some(order) = interface.boot_order else {
-        return Ok(None);
-    };
-    match u32::try_from(order).ok().and_then(NonZeroU32::new) {
-        Some(order) => Ok(Some(order)),
-        None => Err(NicError::Range { field: "bootOrder", value: order.into(), range: "1 to 4294967295" }),
-    }
-}
-
-fn acpi_index(interface: &Interface) -> Result<Option<NonZeroU32>, NicError> {
-    match u32::try_from(interface.acpi_index) {
-        Ok(index @ 0..=ACPI_INDEX_MAX) => Ok(NonZeroU32::new(index)),
-        _ => {
-            let value = interface.acpi_index.into();
-            Err(NicError::Range { field: "acpiIndex", value, range: "1 to 16383" })
-        }
-    }
-}
-
-fn pci_address(interface: &Interface) -> Result<Option<PciAddress>, NicError> {
-    interface.pci_address.as_deref().map(str::parse).transpose().map_err(NicError::PciAddress)
+fn offered_mtu(attachment: &Attachment) -> Result<Option<Mtu>, NicError> {
+    let checked = attachment.mtu.map(Mtu::try_from).transpose();
+    checked.map_err(|error| NicError::Mtu { error, place: format!("what writes {}", attachment.file) })
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use expect_test::expect;
 use tonic::Status;
 
 use crate::{
@@ -122,7 +123,7 @@ fn a_vm_without_a_nic_of_ours_has_no_diff() {
 }
 
 const VM: &str = "\
-# A VM as somebody would write it.
+# A VM as a user would write it.
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
 metadata:
@@ -256,7 +257,7 @@ fn what_is_neither_json_nor_yaml_is_refused() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_wrong_usage() {
+fn unreadable_files_are_invalid_usage() {
     let files = Files::new();
     let gone = "No such file or directory (os error 2)";
     for (flag, text) in [
@@ -265,7 +266,7 @@ fn files_that_cannot_be_read_are_wrong_usage() {
         ("--network-info=gone", format!("error: --network-info gone: {gone}")),
         ("--vmi=.", "error: --vmi .: Is a directory (os error 21)".to_owned()),
     ] {
-        // Of a flag given twice the last one counts, or clap says so.
+        // clap refuses a flag that is given twice.
         let run = ["--vmi=vmi", "--domain=domain", "--network-info=network-info"]
             .iter()
             .filter(|given| given.split('=').next() != flag.split('=').next())
@@ -293,24 +294,19 @@ fn sources_that_are_needed_must_be_named() {
     assert_eq!(run.outcome(), failed(2, "error: network 'dpdk0' needs --dra-dir"));
 }
 
-/// What the hook would wait for is told at once, in the hook's words.
+/// What the hook would wait for is reported at once, with the hook's message.
 #[test]
 fn it_never_waits() {
     let files = Files::new();
     files.write("network-info", "");
-    assert_eq!(
-        files.render().outcome(),
-        failed(
-            1,
-            "network 'dpdk0': network-info: is empty: KubeVirt lists a network once Multus has reported it: \
-             check the pod's network-status, that the NAD's annotation k8s.v1.cni.cncf.io/resourceName names the \
-             device plugin's resource and that the VM requests it (KubeVirt 1.7 and older never list a network \
-             without device-info)"
-        )
-    );
+    let Outcome { code, stdout, stderr } = files.render().outcome();
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    expect![[r#"
+        network 'dpdk0': network-info: is empty: KubeVirt lists a network once Multus has reported it: check the pod's network-status, that the NAD's annotation k8s.v1.cni.cncf.io/resourceName names the device plugin's resource and that the VM requests it (KubeVirt 1.7 and older never list a network without device-info)
+    "#]].assert_eq(&stderr);
 }
 
-/// Neither a hook directory nor a sidecar's default files are needed, and nothing is made.
+/// Neither a hook directory nor a sidecar's default files are needed, and nothing is created.
 #[test]
 fn it_touches_nothing() {
     let files = Files::new();
@@ -337,16 +333,14 @@ fn warnings_go_to_standard_error() {
     let outcome = files.render().outcome();
     assert_eq!(outcome.code, Some(0));
     assert!(outcome.stdout.starts_with("<domain "));
-    assert_eq!(
-        outcome.stderr,
-        "warning: network 'dpdk0': the socket's file name '0123456789ab.sock' looks as if it were made for this node; \
-         a live migration needs the same file name on every node ('vhost.sock')\n"
-    );
+    expect![[r#"
+        warning: network 'dpdk0': the socket's file name '0123456789ab.sock' looks specific to this node; a live migration needs the same file name on every node ('vhost.sock')
+    "#]].assert_eq(&outcome.stderr);
 }
 
-/// `render … | head` is no mistake.
+/// `render … | head` is not an error.
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_reader_that_closes_early_is_not_an_error() {
     let files = Files::new();
     files.write("domain", DOMAIN.replacen("<metadata>", &format!("<metadata>{}", " ".repeat(1 << 20)), 1));
     let mut child = Command::new(BINARY)
