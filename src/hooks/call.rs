@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{cache::ResolvedCache, config::ServeConfig, status::CallError};
-use crate::define::{self, DefineError, Prepared};
+use crate::attachment::{Resolved, resolve};
+use crate::define::{self, DefineError};
 use crate::domain::Nic;
 use crate::plan::Plan;
-use crate::resolve::{Resolved, look_for_others, resolve};
 use crate::symlink::{self, LinkDir, LinkError, Outcome, StableLink};
 use crate::vmi::Vmi;
 
@@ -43,9 +43,12 @@ impl Calls {
             return Ok(domain_xml);
         };
         let key = vmi.identity.key();
-        let found = self.find(&prepared, &key).await?;
-        // Locked until the answer stands, and read after the wait: of two calls at once, the second one to come here
-        // answers by what the first one has answered with.
+        let known = self.recall(&key);
+        // What belongs to other sidecars may come later, so the files are read even if everything of ours is known.
+        let found = resolve(vmi, &prepared.requests.nics, &known.own, &self.config.sources).await;
+        let found = known.joined(found.map_err(|error| CallError::Attachment(error.into()))?);
+        // Again, after the wait: what another call of this boot has answered with meanwhile counts. No other call comes
+        // between here and `keep`.
         let mut cache = self.cache();
         let resolved = cache.recall(&key).cloned().unwrap_or_default().joined(found);
         let defined = prepared.define(&resolved.own, &resolved.others, config)?;
@@ -55,18 +58,8 @@ impl Calls {
         Ok(defined.xml.into_bytes())
     }
 
-    /// From the cache where an earlier call of this boot has found everything, else from the files. What belongs to
-    /// other sidecars may come later, so it is looked for each time.
-    async fn find(&self, prepared: &Prepared<'_>, key: &str) -> Result<Resolved, CallError> {
-        let Prepared { vmi, requests, .. } = prepared;
-        let known = self.cache().recall(key).cloned().unwrap_or_default();
-        let later = if requests.nics.iter().all(|request| known.own.contains_key(&request.network)) {
-            let own: Vec<_> = known.own.keys().cloned().collect();
-            look_for_others(vmi, &own, &self.config.sources)
-        } else {
-            resolve(vmi, &requests.nics, &self.config.sources).await?
-        };
-        Ok(known.joined(later))
+    fn recall(&self, key: &str) -> Resolved {
+        self.cache().recall(key).cloned().unwrap_or_default()
     }
 
     fn cache(&self) -> MutexGuard<'_, ResolvedCache> {

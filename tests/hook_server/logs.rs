@@ -182,7 +182,7 @@ async fn it_serves_while_nobody_reads_its_log() {
         });
         sidecar.signal(rustix::process::Signal::TERM);
         sidecar.signal(rustix::process::Signal::INT);
-        client.shutdown(VMI).await.unwrap();
+        client.shutdown().await.unwrap();
         assert_eq!(sidecar.exit().await.0, Some(0));
         let text = read.await.unwrap();
         let events: Vec<Value> =
@@ -190,7 +190,8 @@ async fn it_serves_while_nobody_reads_its_log() {
         assert_eq!(events[0]["message"], "serving hooks");
         let gap = "nobody read standard error: log lines were dropped here";
         let report = events.iter().find(|event| event["message"] == gap).unwrap();
-        let found = events.iter().filter(|event| event["message"] == "virt-launcher found this sidecar").count();
+        let found =
+            events.iter().filter(|event| event["message"] == "virt-launcher found this sidecar").count();
         let lost = report["lines"].as_u64().unwrap();
         assert!(found < 400 && lost > 400 - found as u64, "{found} {lost}");
         let last = &events.last().unwrap()["message"];
