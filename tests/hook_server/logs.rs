@@ -180,8 +180,6 @@ async fn it_serves_while_nobody_reads_its_log() {
             log.read_to_string(&mut text).unwrap();
             text
         });
-        sidecar.signal(rustix::process::Signal::TERM);
-        sidecar.signal(rustix::process::Signal::INT);
         client.shutdown().await.unwrap();
         assert_eq!(sidecar.exit().await.0, Some(0));
         let text = read.await.unwrap();
