@@ -30,7 +30,7 @@ pub enum Problem {
     #[error(transparent)]
     DeviceInfo(#[from] DeviceInfoError),
     /// A field is missing or of another type.
-    #[error("{field} {problem}: correct what writes it ({writer})")]
+    #[error("{field} {problem}: fix what writes it ({writer})")]
     Field { field: String, problem: &'static str, writer: &'static str },
     /// Not a path to a socket.
     #[error(
