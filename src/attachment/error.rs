@@ -10,7 +10,7 @@ pub struct AttachmentError {
     /// The network.
     pub network: NetworkName,
     /// What is wrong, and with which file.
-    pub at: FileError,
+    pub at: Box<FileError>,
     /// How long was waited, where a retry may help.
     pub waited: Option<Duration>,
     pub(super) claim: bool,

@@ -21,7 +21,8 @@ pub(super) fn look(
             Ok(attachment) => drop(resolved.own.insert(network, attachment)),
             Err(at) => {
                 let may_still_come = at.problem.may_still_come();
-                let error = AttachmentError { network, at, waited: None, claim, migrating: vmi.migrating };
+                let error =
+                    AttachmentError { network, at: at.into(), waited: None, claim, migrating: vmi.migrating };
                 if !may_still_come {
                     return Err(error);
                 }

@@ -45,8 +45,8 @@ impl Calls {
         let key = vmi.identity.key();
         let known = self.recall(&key);
         // What belongs to other sidecars may come later, so the files are read even if everything of ours is known.
-        let found = resolve(vmi, &prepared.requests.nics, &known.own, &self.config.sources).await;
-        let found = known.joined(found.map_err(|error| CallError::Attachment(error.into()))?);
+        let found = resolve(vmi, &prepared.requests.nics, &known.own, &self.config.sources).await?;
+        let found = known.joined(found);
         // Again, after the wait: what another call of this boot has answered with meanwhile counts. No other call comes
         // between here and `keep`.
         let mut cache = self.cache();

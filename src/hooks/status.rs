@@ -15,7 +15,7 @@ pub(super) enum CallError {
     #[error(transparent)]
     Define(#[from] DefineError),
     #[error(transparent)]
-    Attachment(Box<AttachmentError>),
+    Attachment(#[from] AttachmentError),
     #[error(transparent)]
     Link(#[from] LinkError),
 }
