@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::SOCKET_ROOT;
-use crate::boot::boot;
-use crate::domain::socket_paths;
-use crate::guest::can_reach;
-use crate::node::{Stage, note};
-use crate::vm::{Nic, Vm};
+use dataplane::agent::SOCKET_ROOT;
+use dataplane::boot::boot;
+use dataplane::domain::socket_paths;
+use dataplane::guest::can_reach;
+use dataplane::node::{Stage, note};
+use dataplane::vm::{Nic, Vm};
 
 const COMPUTE_HOOKS: &str = "/var/run/kubevirt-hooks";
 

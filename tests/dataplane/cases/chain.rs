@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::migration::{migrate, print_table};
-use crate::agent::names;
-use crate::boot::boot;
-use crate::guest::can_reach;
-use crate::multus::CNI_DEVICE_INFO;
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::switch::Switch;
-use crate::vm::{Memory, Mode, Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::agent::names;
+use dataplane::boot::boot;
+use dataplane::guest::can_reach;
+use dataplane::multus::CNI_DEVICE_INFO;
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::switch::Switch;
+use dataplane::vm::{Memory, Mode, Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 /// A NIC of either mode, each pod with devices and ports of its own, and nothing of a pod that is gone.
 pub(crate) fn both_pods_of_a_migration_leave_nothing(stage: &mut Stage<'_>) -> Result<()> {

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::{Agent, CLIENT1, Grants, PORTS, SERVER1, SERVER2, names};
-use crate::boot::boot;
-use crate::guest::can_reach;
-use crate::node::{Stage, ms, note};
-use crate::probe::assert_shorter;
-use crate::switch::Uplink;
-use crate::vm::{Mode, Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::agent::{Agent, CLIENT1, Grants, PORTS, SERVER1, SERVER2, names};
+use dataplane::boot::boot;
+use dataplane::guest::can_reach;
+use dataplane::node::{Stage, ms, note};
+use dataplane::probe::assert_shorter;
+use dataplane::switch::Uplink;
+use dataplane::vm::{Mode, Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 /// Two devices of one `Allocate`: nothing but the order of the attachments says which is whose.
 pub(crate) fn two_nics_of_one_resource_are_not_swapped(stage: &mut Stage<'_>) -> Result<()> {

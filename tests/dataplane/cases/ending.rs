@@ -3,11 +3,11 @@
 use anyhow::{Result, anyhow, ensure};
 use rustix::process::Signal;
 
-use crate::boot::boot;
-use crate::guest::power_off;
-use crate::node::{Stage, ms, note};
-use crate::vm::{Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::boot::boot;
+use dataplane::guest::power_off;
+use dataplane::node::{Stage, ms, note};
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 pub(crate) fn after_guest_power_off_shutdown_ends_the_sidecar(stage: &mut Stage<'_>) -> Result<()> {
     let vm = Vm::new(vec![Nic::new("blue")]);

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use roxmltree::Document;
 
-use crate::domain::without_element;
-use crate::libvirt::Libvirt;
-use crate::node::{Stage, note};
-use crate::process::run;
-use crate::vm::{Nic, Vm};
-use crate::wait::seconds;
+use dataplane::domain::without_element;
+use dataplane::libvirt::Libvirt;
+use dataplane::node::{Stage, note};
+use dataplane::process::run;
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::seconds;
 
 const GOLDEN: &str = "/opt/golden";
 const INPUT: &str = "domain.xml";

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::SOCKET_ROOT;
-use crate::logs::{length, since};
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::process::run;
-use crate::switch::vswitchd_log;
-use crate::vm::{Mode, Nic, Vm};
-use crate::wait::{seconds, until_some};
+use dataplane::agent::SOCKET_ROOT;
+use dataplane::logs::{length, since};
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::process::run;
+use dataplane::switch::vswitchd_log;
+use dataplane::vm::{Mode, Nic, Vm};
+use dataplane::wait::{seconds, until_some};
 
 pub(crate) fn nobody_reaches_another_pods_directory(stage: &mut Stage<'_>) -> Result<()> {
     let mut listening = Nic::new("green");

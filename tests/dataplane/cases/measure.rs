@@ -5,13 +5,13 @@ use anyhow::Result;
 
 use super::migration::{print_table, series};
 use super::outage::switch_goes_away;
-use crate::boot::{Redefine, define, start};
-use crate::domain::with_guest_announce_off;
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::switch::Switch;
-use crate::vm::{Memory, Mode, Nic, Vm};
-use crate::wait::seconds;
+use dataplane::boot::{Redefine, define, start};
+use dataplane::domain::with_guest_announce_off;
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::switch::Switch;
+use dataplane::vm::{Memory, Mode, Nic, Vm};
+use dataplane::wait::seconds;
 
 const EACH: usize = 10;
 

@@ -4,13 +4,13 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bare_qemu::{self, Ram};
-use crate::boot::boot;
-use crate::domain::without_shared_memory;
-use crate::guest::shell;
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::vm::{Memory, Nic, Vm};
+use dataplane::bare_qemu::{self, Ram};
+use dataplane::boot::boot;
+use dataplane::domain::without_shared_memory;
+use dataplane::guest::shell;
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::vm::{Memory, Nic, Vm};
 
 fn vm(memory: Memory) -> Vm {
     let mut vm = Vm::new(vec![Nic::new("blue")]);

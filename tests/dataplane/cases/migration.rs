@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boot::{Redefine, boot, define, prepare_target, start};
-use crate::device::SOCKET;
-use crate::domain::{pci_buses, socket_paths};
-use crate::guest::shell;
-use crate::node::{Stage, ms, note};
-use crate::pod::Pod;
-use crate::probe::assert_shorter;
-use crate::vm::{Memory, Nic, Vm};
-use crate::wait::seconds;
+use dataplane::boot::{Redefine, boot, define, prepare_target, start};
+use dataplane::device::SOCKET;
+use dataplane::domain::{pci_buses, socket_paths};
+use dataplane::guest::shell;
+use dataplane::node::{Stage, ms, note};
+use dataplane::pod::Pod;
+use dataplane::probe::assert_shorter;
+use dataplane::vm::{Memory, Nic, Vm};
+use dataplane::wait::seconds;
 
 const MIGRATIONS: usize = 10;
 

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 
-use crate::boot::boot;
-use crate::guest::{can_reach, shell};
-use crate::node::{Stage, note};
-use crate::switch::learned;
-use crate::vm::{Nic, Vm};
+use dataplane::boot::boot;
+use dataplane::guest::{can_reach, shell};
+use dataplane::node::{Stage, note};
+use dataplane::switch::learned;
+use dataplane::vm::{Nic, Vm};
 
 pub(crate) fn two_nics_reach_their_own_networks_only(stage: &mut Stage<'_>) -> Result<()> {
     // The VMI's order is not that of the names: network-info is sorted by name and would give the other one.

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 
-use crate::agent::METRICS;
-use crate::boot::boot;
-use crate::doctor;
-use crate::http;
-use crate::node::{Stage, note};
-use crate::vm::{Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::agent::METRICS;
+use dataplane::boot::boot;
+use dataplane::doctor;
+use dataplane::http;
+use dataplane::node::{Stage, note};
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 pub(crate) fn metrics_and_doctor_tell_what_is(stage: &mut Stage<'_>) -> Result<()> {
     let mut nic = Nic::new("blue");

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::boot::{Redefine, await_guest, boot, define};
-use crate::node::{Stage, ms, note};
-use crate::probe::assert_shorter;
-use crate::switch::Switch;
-use crate::vm::{Mode, Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::boot::{Redefine, await_guest, boot, define};
+use dataplane::node::{Stage, ms, note};
+use dataplane::probe::assert_shorter;
+use dataplane::switch::Switch;
+use dataplane::vm::{Mode, Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 /// What noise allows; the documentation says what was measured.
 const LONGEST_OUTAGE: Duration = seconds(15);

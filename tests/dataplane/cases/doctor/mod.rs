@@ -21,10 +21,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use vocabulary::DeviceId;
 
-use crate::doctor::{self, Finding};
-use crate::node::{Stage, ms, note};
-use crate::process::run;
-use crate::wait::{seconds, until_some};
+use dataplane::doctor::{self, Finding};
+use dataplane::node::{Stage, ms, note};
+use dataplane::process::run;
+use dataplane::wait::{seconds, until_some};
 
 /// Something that is done to the node.
 #[derive(Clone, Copy)]

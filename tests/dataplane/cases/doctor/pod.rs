@@ -5,13 +5,13 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::same;
-use crate::boot::{Redefine, define};
-use crate::doctor::{self, Finding};
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::process::run;
-use crate::vm::{Nic, Vm};
-use crate::wait::seconds;
+use dataplane::boot::{Redefine, define};
+use dataplane::doctor::{self, Finding};
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::process::run;
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::seconds;
 
 const NETWORK_INFO: &str = "/etc/podinfo/network-info";
 const USERDATA: &str = "/var/run/kubevirt-hooks/hook-sidecar-0/userdata";
