@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use dataplane::agent::SOCKET_ROOT;
 use dataplane::boot::boot;
 use dataplane::domain::socket_paths;
-use dataplane::guest::can_reach;
+use dataplane::guest::await_reach;
 use dataplane::node::{Stage, note};
 use dataplane::vm::{Nic, Vm};
 
@@ -24,8 +24,8 @@ pub(crate) fn boots_and_both_ends_reach_each_other(stage: &mut Stage<'_>) -> Res
     boot(&pod)?;
 
     let (peer, guest) = (&stage.node.peer1, vm.nics[0].address);
-    peer.ping(guest, 56)?;
-    ensure!(can_reach(peer, guest, "eth0", peer.address)?, "the guest does not reach the peer");
+    peer.await_ping(guest, 56)?;
+    await_reach(peer, guest, "eth0", peer.address)?;
 
     let device = &pod.devices[0];
     let socket = device.node_socket();

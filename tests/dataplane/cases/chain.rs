@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::migration::{migrate, print_table};
 use dataplane::agent::names;
 use dataplane::boot::boot;
-use dataplane::guest::can_reach;
+use dataplane::guest::await_reach;
 use dataplane::multus::CNI_DEVICE_INFO;
 use dataplane::node::{Stage, note};
 use dataplane::pod::Pod;
@@ -55,13 +55,12 @@ pub(crate) fn both_pods_of_a_migration_leave_nothing(stage: &mut Stage<'_>) -> R
 fn both_nics_work(stage: &Stage<'_>, pod: &Pod) -> Result<()> {
     let (peer, guest) = (&stage.node.peer1, pod.vm.nics[0].address);
     // While the second one comes up, the switch arranges its queues anew, and the first one may lose packets.
-    stage.probe(&pod.vm)?.finish(seconds(20))?;
+    stage.probe(&pod.vm)?.finish(seconds(60))?;
     for (device, nic, name) in
         [(&pod.devices[0], &pod.vm.nics[0], "eth0"), (&pod.devices[1], &pod.vm.nics[1], "eth1")]
     {
         device.check().with_context(|| format!("CHECK of {}", nic.name))?;
-        let reaches = || can_reach(peer, guest, name, peer.address).unwrap_or(false);
-        until(&format!("{name} to reach the peer"), seconds(15), reaches)?;
+        await_reach(peer, guest, name, peer.address)?;
         let learned = device.port().learned("br1")?;
         ensure!(learned == [nic.mac.clone()], "behind {}'s port are {learned:?}", nic.name);
     }

@@ -117,7 +117,7 @@ fn promtool_finds_no_fault(page: &str) -> Result<()> {
         older.push('\n');
     }
     fs::write("/run/metrics", older)?;
-    run(seconds(10), &["sh", "-euc", "promtool check metrics < /run/metrics; rm /run/metrics"]).map(drop)
+    run(seconds(60), &["sh", "-euc", "promtool check metrics < /run/metrics; rm /run/metrics"]).map(drop)
 }
 
 fn of_type<'a>(page: &'a str, kind: &str) -> BTreeSet<&'a str> {

@@ -68,7 +68,7 @@ fn judge(libvirt: &Libvirt, file: &Path) -> Result<Verdict> {
     let foreign = !is_x86(&xml)?;
     let defined = if foreign { Ok(()) } else { libvirt.define(&xml).and_then(|()| undefine(libvirt, &xml)) };
     let file = libvirt.write("golden.xml", &without_sysinfo(&xml))?;
-    let valid = run(seconds(10), &["virt-xml-validate", &file, "domain"]);
+    let valid = run(seconds(60), &["virt-xml-validate", &file, "domain"]);
     Ok(match (defined, valid) {
         (Err(error), _) | (Ok(()), Err(error)) => Verdict::Refused(format!("{error:#}")),
         (Ok(()), Ok(_)) if foreign => Verdict::ForeignMachine,

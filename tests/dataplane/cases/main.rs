@@ -21,7 +21,8 @@ use std::process::ExitCode;
 use dataplane::suite::{Case, Suite};
 
 fn main() -> ExitCode {
-    Suite { name: "dataplane", cases: CASES, on_demand: ON_DEMAND, guests: true }.main()
+    Suite { name: "dataplane", cases: CASES, on_demand: ON_DEMAND, guests: true, beside: || Ok(Box::new(())) }
+        .main()
 }
 
 /// In the order in which they run.

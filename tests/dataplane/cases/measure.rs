@@ -28,7 +28,7 @@ pub(crate) fn measure_migration_variants(stage: &mut Stage<'_>) -> Result<()> {
     };
     let nothing = |_: &Pod| Ok(());
     let short_downtime = |source: &Pod| {
-        source.libvirt.virsh(seconds(10), &["migrate-setmaxdowntime", &source.vm.domain(), "30"]).map(drop)
+        source.libvirt.virsh(seconds(60), &["migrate-setmaxdowntime", &source.vm.domain(), "30"]).map(drop)
     };
     let as_is = |xml: String| Ok(xml);
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -13,7 +12,6 @@ use super::lab::{Lab, column, device, info_file, make_device, ours, port, socket
 use dataplane::agent::{CLIENT1, Grants, SOCKET_ROOT};
 use dataplane::node::{Stage, note};
 use dataplane::switch::LISTENING_SOCKETS;
-use dataplane::wait::seconds;
 
 /// With the real daemon, and the device-info that it has written.
 pub(crate) fn cni_a_listening_switch_and_its_daemon(stage: &mut Stage<'_>) -> Result<()> {
@@ -70,7 +68,7 @@ pub(crate) fn cni_a_listening_switch_without_a_daemon(_: &mut Stage<'_>) -> Resu
          check that vhostuser-device-plugin runs and that its switch's `sockets` is the directory where OVS makes sockets",
         socket(&device(0))
     );
-    answer.within(seconds(4) + Duration::from_millis(300))?.refused(11, &said)?;
+    answer.in_time()?.refused(11, &said)?;
     ensure!(ours("br1")?.is_empty(), "the port is left");
     ensure!(!info_file("c1").exists(), "device-info is left");
     ensure!(!Path::new(LISTENING_SOCKETS).join(&name).exists(), "the switch's socket is left");

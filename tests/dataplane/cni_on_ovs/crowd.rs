@@ -141,7 +141,7 @@ fn container(number: usize) -> String {
 pub(crate) fn cni_adds_dels_and_gcs_at_once(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(STORM)?;
     let calls: Vec<_> = (0..STORM).map(|number| call(number).with("toGuestKbit", 10_000)).collect();
-    for _ in 0..3 {
+    for _ in 0..2 {
         let answers = thread::scope(|scope| {
             let dels = scope.spawn(|| at_once(&calls, "DEL"));
             let collecting = scope.spawn(|| calls[0].gc(&["c1", "c2"]));

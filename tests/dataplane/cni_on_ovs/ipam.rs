@@ -80,7 +80,7 @@ pub(crate) fn cni_a_hung_ipam_plugin_hangs_nobody(_: &mut Stage<'_>) -> Result<(
     let answer = call.add()?;
     note(&format!("refused after {} ms of 4000", answer.took.as_millis()));
     answer
-        .within(seconds(5))?
+        .in_time()?
         .refused(11, "IPAM plugin 'pool': /run/cni-ipam/pool: ADD: did not end in time and was killed")?;
     pool.expect(&["ADD", "DEL"])?;
     lab.untouched()
@@ -162,7 +162,7 @@ pub(crate) fn cni_a_del_waits_for_the_add_that_is_under_way(_: &mut Stage<'_>) -
     let call = pool.call("c1", &device(0));
     pool.set("ADD-thinks", true)?;
     let adding = call.start("ADD")?;
-    until("the IPAM plugin to be asked", seconds(5), || pool.is_asked())?;
+    until("the IPAM plugin to be asked", seconds(60), || pool.is_asked())?;
     let deleted = call.del()?;
     let added = adding.answer()?;
     note(&format!("ADD took {} ms, DEL {} ms", added.took.as_millis(), deleted.took.as_millis()));

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use vocabulary::DeviceId;
 
 use super::call::{Answer, Call};
+use super::neighbour::NEIGHBOUR;
 use dataplane::agent::DEVICE_INFO;
 use dataplane::multus::CNI_DEVICE_INFO;
 use dataplane::process::run;
@@ -70,7 +71,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         for bridge in ["br1", "br2"] {
             let ports = vsctl(&["list-ports", bridge]).unwrap_or_default();
-            for port in ports.lines().filter(|port| !port.starts_with("peer")) {
+            for port in ports.lines().filter(|port| !port.starts_with("peer") && *port != NEIGHBOUR) {
                 let _ = vsctl(&["--if-exists", "del-port", port]);
             }
         }

@@ -17,9 +17,6 @@ use dataplane::wait::seconds;
 /// Of each; p99 is then the longest but one.
 const TIMES: usize = 100;
 
-/// Smaller ones have no debug information.
-const DEBUG_BUILD: usize = 16 << 20;
-
 const EXISTING: usize = 1000;
 
 /// Their bridge.
@@ -28,8 +25,7 @@ const CROWD: &str = "crowd";
 pub(crate) fn measure_cni(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(1)?;
     let size = usize::try_from(fs::metadata(BINARY)?.len())?;
-    let build = if size > DEBUG_BUILD { "a debug build" } else { "a release build" };
-    note(&format!("plugin: {} KiB, {build}", size >> 10));
+    note(&format!("plugin: {} KiB", size >> 10));
     note("p50 / p99 in ms       | ADD           | DEL           | add-port      | del-port");
     series("nothing beside it")?;
     let crowd =

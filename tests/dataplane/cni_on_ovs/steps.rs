@@ -66,6 +66,7 @@ struct Target<'l> {
     pool: Pool,
     call: Call,
     dir: PathBuf,
+    switch_listens: bool,
 }
 
 impl<'l> Target<'l> {
@@ -74,7 +75,13 @@ impl<'l> Target<'l> {
         let call = pool.call("c1", id).with("toGuestKbit", 10_000).with("applicationFile", true);
         // Beside directories that Multus has not made yet.
         let info = json!({ "CNIDeviceInfoFile": format!("{INFO}/deep/c1.json") });
-        Ok(Self { lab, pool, call: call.with("runtimeConfig", info).with("timeout", 8), dir })
+        Ok(Self {
+            lab,
+            pool,
+            call: call.with("runtimeConfig", info).with("timeout", 8),
+            dir,
+            switch_listens: false,
+        })
     }
 
     fn is_gone(&self, after: &str) -> Result<()> {
@@ -83,12 +90,12 @@ impl<'l> Target<'l> {
         // The daemon may be about to move a socket into it.
         let info = names(&Path::new(INFO).join("deep"));
         ensure!(info.is_empty(), "{after}: {info:?} is left of device-info");
-        until(&format!("{after}: the device's directory to be empty"), seconds(5), || {
+        until(&format!("{after}: the device's directory to be empty"), seconds(60), || {
             names(&self.dir).is_empty()
         })
     }
 
-    /// Killed at each step: GC, or DEL, clears up, and the next ADD is as good as the first.
+    /// Killed at each step: GC, or DEL, clears up, and the next ADD, with or without that, is as good as the first.
     fn killed_adds(&self) -> Result<()> {
         let (answer, steps) = steps(&self.call, "ADD")?;
         let result = answer.result()?;
@@ -103,14 +110,17 @@ impl<'l> Target<'l> {
             kill_at(step, &self.call, "ADD")?;
             self.call.del()?.done()?;
             self.is_gone(&format!("DEL after {step:?}"))?;
+            kill_at(step, &self.call, "ADD")?;
+            ensure!(
+                self.call.add()?.result()? == result,
+                "ADD repeated after {step:?} answers something else"
+            );
+            self.call.check(&result)?.done()?;
+            self.call.del()?.done()?;
+            self.is_gone(&format!("ADD repeated after {step:?}, and DEL"))?;
         }
-        kill_at(steps.last().context("a step")?, &self.call, "ADD")?;
-        ensure!(self.call.add()?.result()? == result, "a repeated ADD answers something else");
-        self.call.check(&result)?.done()?;
-        self.call.del()?.done()?;
-        self.is_gone("at the end")?;
         note(&format!(
-            "ADD killed at {reached} of {} steps, twice each; {left} times its port was there",
+            "ADD killed at {reached} of {} steps, three times each; {left} times its port was there",
             steps.len()
         ));
         ensure!(reached * 10 >= steps.len() * 9, "most steps were not reached");
@@ -118,20 +128,40 @@ impl<'l> Target<'l> {
         Ok(())
     }
 
-    fn killed_dels(&self) -> Result<()> {
+    /// DEL, or GC, killed at each step: the next DEL or GC finishes it, also after a runtime has begun anew.
+    fn killed_removals(&self, command: &str) -> Result<()> {
+        let call = match command {
+            "GC" => self.call.with("cni.dev/valid-attachments", json!([])),
+            _ => self.call.clone(),
+        };
         self.call.add()?.result()?;
-        let (answer, steps) = steps(&self.call, "DEL")?;
+        let (answer, steps) = steps(&call, command)?;
         answer.done()?;
         let mut reached = 0;
         for step in &steps {
             self.call.add()?.result()?;
-            reached += usize::from(kill_at(step, &self.call, "DEL")?);
+            reached += usize::from(kill_at(step, &call, command)?);
             self.call.del()?.done()?;
-            self.is_gone(&format!("DEL after DEL killed at {step:?}"))?;
+            self.is_gone(&format!("DEL after {command} killed at {step:?}"))?;
+            self.call.add()?.result()?;
+            kill_at(step, &call, command)?;
+            // Not where the switch listens: a removal that was killed after it had removed the socket leaves a port
+            // whose socket nobody can place again.
+            if !self.switch_listens {
+                self.call.add()?.result()?;
+            }
+            self.call.gc(&[])?.done()?;
+            self.is_gone(&format!("GC after {command} killed at {step:?}"))?;
         }
-        note(&format!("DEL killed at {reached} of {} steps", steps.len()));
+        note(&format!("{command} killed at {reached} of {} steps, twice each", steps.len()));
         ensure!(reached * 10 >= steps.len() * 9, "most steps were not reached");
         Ok(())
+    }
+
+    fn all(&self) -> Result<()> {
+        self.killed_adds()?;
+        self.killed_removals("DEL")?;
+        self.killed_removals("GC")
     }
 }
 
@@ -145,8 +175,7 @@ impl Drop for Target<'_> {
 pub(crate) fn cni_killed_at_any_step_where_the_guest_listens(_: &mut Stage<'_>) -> Result<()> {
     let lab = Lab::new(1)?;
     let target = Target::new(&lab, &device(0), device_dir(&device(0)))?;
-    target.killed_adds()?;
-    target.killed_dels()
+    target.all()
 }
 
 /// The switch listens, and the device plugin's daemon places its socket.
@@ -155,9 +184,9 @@ pub(crate) fn cni_killed_at_any_step_where_the_switch_listens(stage: &mut Stage<
     let grants = Grants::admit(&stage.node.agent, "cni", &[(CLIENT1.to_owned(), 1)])?;
     let id = grants.allocations[0].ids.first().context("a device")?.clone();
     let mut target = Target::new(&lab, &id, Path::new(SOCKET_ROOT).join(&id).join("pod"))?;
+    target.switch_listens = true;
     target.call = target.call.with("mode", "client").with("socketRoot", SOCKET_ROOT);
-    target.killed_adds()?;
-    target.killed_dels()
+    target.all()
 }
 
 fn names(dir: &Path) -> Vec<String> {

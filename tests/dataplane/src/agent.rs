@@ -79,7 +79,7 @@ impl Agent {
         *self.plugin.borrow_mut() = Some(Process::daemon("the device plugin", &mut command, &log())?);
         let all = |(resource, ports): &(&str, usize)| self.kubelet.devices(resource).len() == *ports;
         let registered = || PORTS.iter().all(all) && self.kubelet.devices(DATAPLANE).len() == 1;
-        until("the device plugin to register", seconds(20), registered)
+        until("the device plugin to register", seconds(60), registered)
     }
 
     /// After a case that has failed without it.
@@ -91,7 +91,7 @@ impl Agent {
     pub fn stop_plugin(&self) -> Result<()> {
         let mut plugin = self.plugin.take().context("the device plugin runs")?;
         plugin.signal(Signal::TERM);
-        let status = plugin.exit_status(seconds(10))?;
+        let status = plugin.exit_status(seconds(60))?;
         ensure!(status.success(), "the device plugin ended with {status}");
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Agent {
     /// SIGKILL: it can clean nothing up.
     pub fn kill_plugin(&self) -> Result<()> {
         self.plugin.take().context("the device plugin runs")?.kill()?;
-        until("the kubelet to notice", seconds(5), || !self.kubelet.listens(SERVER1))
+        until("the kubelet to notice", seconds(60), || !self.kubelet.listens(SERVER1))
     }
 
     /// The devices of a resource as the kubelet was last told.

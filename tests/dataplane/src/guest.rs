@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use anyhow::{Context, Result};
 
 use crate::network::{Peer, inside};
-use crate::wait::{seconds, until_some};
+use crate::wait::{seconds, until, until_some};
 
 const SHELL_PORT: u16 = 9999;
 
@@ -27,7 +27,7 @@ fn send(peer: &Peer, guest: Ipv4Addr, commands: &str) -> Result<TcpStream> {
     let address = SocketAddr::from((guest, SHELL_PORT));
     // Between two connections the guest's listener is away for a moment.
     let connect = || {
-        until_some("the guest's shell", seconds(20), || TcpStream::connect_timeout(&address, seconds(2)).ok())
+        until_some("the guest's shell", seconds(20), || TcpStream::connect_timeout(&address, seconds(5)).ok())
     };
     let mut stream = inside(&peer.namespace(), connect)?;
     stream.set_read_timeout(Some(seconds(30)))?;
@@ -35,6 +35,12 @@ fn send(peer: &Peer, guest: Ipv4Addr, commands: &str) -> Result<TcpStream> {
     stream.write_all(b"\n")?;
     stream.shutdown(Shutdown::Write)?;
     Ok(stream)
+}
+
+/// Waits until the guest gets an answer from `to` through that NIC of its own.
+pub fn await_reach(peer: &Peer, guest: Ipv4Addr, nic: &str, to: Ipv4Addr) -> Result<()> {
+    let reaches = || can_reach(peer, guest, nic, to).unwrap_or(false);
+    until(&format!("the guest's {nic} to reach {to}"), seconds(60), reaches)
 }
 
 /// True if the guest gets an answer from `to` through that NIC of its own.

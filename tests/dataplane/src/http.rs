@@ -10,7 +10,7 @@ use crate::wait::seconds;
 /// Its body.
 pub fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
-    stream.set_read_timeout(Some(seconds(5)))?;
+    stream.set_read_timeout(Some(seconds(60)))?;
     // HTTP/1.0: nobody keeps the connection open, or sends in chunks.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: node\r\n\r\n").as_bytes())?;
     let mut answer = String::new();

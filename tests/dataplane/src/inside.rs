@@ -22,9 +22,10 @@ pub const RESULT: &str = "result";
 /// Runs all of the suite's cases whose names contain one of `filters`, or all.
 pub fn run(suite: &Suite, filters: &[String]) -> ExitCode {
     let mut tally = Tally::default();
-    let mut node = None;
+    let (mut node, mut beside) = (None, None);
     tally.test("switch_and_peers_start", || {
         node = Some(Node::start()?);
+        beside = Some((suite.beside)()?);
         note(&switch::version()?);
         Ok(())
     });
@@ -35,6 +36,7 @@ pub fn run(suite: &Suite, filters: &[String]) -> ExitCode {
             tally.test(name, || case(&mut Stage::new(node, name)?));
         }
     }
+    drop(beside);
     tally.test("the_node_is_as_it_was", || node.take().map_or(Ok(()), Node::end));
     tally.test("every_process_was_ended_by_its_owner", no_process_is_left);
     let _ = fs::write(Path::new(LOGS).join(RESULT), format!("{} {}", tally.passed, tally.failed));
@@ -71,7 +73,7 @@ impl Tally {
 /// Only this process may be left: whatever still runs was forgotten by the value that started it.
 fn no_process_is_left() -> Result<()> {
     let mut left = Vec::new();
-    let alone = until("all other processes to end", seconds(5), || {
+    let alone = until("all other processes to end", seconds(60), || {
         // Those whose own parent is gone are ours to reap.
         while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
         left = processes().unwrap_or_default();

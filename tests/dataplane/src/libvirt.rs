@@ -36,7 +36,7 @@ impl Libvirt {
     }
 
     pub fn define(&self, xml: &str) -> Result<()> {
-        self.virsh(seconds(20), &["define", &self.write("domain.xml", xml)?]).map(drop)
+        self.virsh(seconds(60), &["define", &self.write("domain.xml", xml)?]).map(drop)
     }
 
     pub fn start(&self, domain: &str) -> Result<()> {
@@ -52,16 +52,16 @@ impl Libvirt {
     }
 
     pub fn inactive_xml(&self, domain: &str) -> Result<String> {
-        self.virsh(seconds(10), &["dumpxml", "--inactive", domain])
+        self.virsh(seconds(60), &["dumpxml", "--inactive", domain])
     }
 
     pub fn live_xml(&self, domain: &str) -> Result<String> {
-        self.virsh(seconds(10), &["dumpxml", domain])
+        self.virsh(seconds(60), &["dumpxml", domain])
     }
 
     /// For example `running (booted)`.
     pub fn state(&self, domain: &str) -> String {
-        let state = self.virsh(seconds(10), &["domstate", "--reason", domain]);
+        let state = self.virsh(seconds(60), &["domstate", "--reason", domain]);
         state.map_or_else(|error| format!("{error:#}"), |state| state.trim().to_owned())
     }
 
@@ -73,7 +73,7 @@ impl Libvirt {
     }
 
     pub fn versions(&self) -> Result<String> {
-        self.virsh(seconds(10), &["version"])
+        self.virsh(seconds(60), &["version"])
     }
 
     /// The migration that KubeVirt asks for: live, peer to peer, over a unix socket, persistent at the target.
@@ -96,7 +96,7 @@ impl Libvirt {
 
     /// The downtime that QEMU itself counted, asked for at the target after a migration.
     pub fn downtime_ms(&self, domain: &str) -> Result<u64> {
-        let job = self.virsh(seconds(10), &["domjobinfo", "--completed", domain])?;
+        let job = self.virsh(seconds(60), &["domjobinfo", "--completed", domain])?;
         let line = job.lines().find(|line| line.starts_with("Total downtime:"));
         let value = line.and_then(|line| line.split_whitespace().nth(2));
         value.and_then(|value| value.parse().ok()).with_context(|| format!("no downtime in {job}"))

@@ -69,7 +69,7 @@ fn run_inside(suite: &Suite, filters: &[String]) -> Result<Outcome> {
     let root = installed_root(suite)?;
     let _lock = lock(root.parent().unwrap_or(&root))?;
     give_hugepages_back()?;
-    process::run(seconds(10), &["unshare", "--mount", "--net", "--pid", "--fork", "true"])
+    process::run(seconds(60), &["unshare", "--mount", "--net", "--pid", "--fork", "true"])
         .context("this machine refuses new namespaces")?;
     let logs = empty_log_dir(&root, suite)?;
 

@@ -84,7 +84,12 @@ impl<'a> Stage<'a> {
         Probe::start(&self.node.peer1, vm.nics[0].address)
     }
 
-    /// The guest's first NIC answers.
+    /// The guest's first NIC answers, or begins to.
+    pub fn await_ping(&self, vm: &Vm) -> Result<()> {
+        self.node.peer1.await_ping(vm.nics[0].address, 56)
+    }
+
+    /// The guest's first NIC answers at once.
     pub fn ping(&self, vm: &Vm) -> Result<()> {
         self.node.peer1.ping(vm.nics[0].address, 56)
     }

@@ -149,7 +149,7 @@ impl Pod {
     fn discover(&self) -> Result<Client> {
         let release = Release::Main;
         let (layout, pace) = (release.layout(), release.pace());
-        let collect = Collect { dir: self.hooks(), layout, pace, sidecars: 1, timeout: seconds(10) };
+        let collect = Collect { dir: self.hooks(), layout, pace, sidecars: 1, timeout: seconds(60) };
         let found = block_on(collect.collect())?
             .map_err(|error| anyhow!("discovery in pod {}: {error}", self.name))?;
         found.first().map(|sidecar| sidecar.client()).context("discovery found nothing")
@@ -168,7 +168,7 @@ impl Pod {
     /// What virt-launcher says when QEMU has exited. The sidecar must then end with success.
     pub fn shutdown_sidecar(&mut self) -> Result<()> {
         block_on(self.hook()?.shutdown())?.map_err(|status| anyhow!("Shutdown: {status}"))?;
-        self.await_sidecar_exit(seconds(5)).map(drop)
+        self.await_sidecar_exit(seconds(60)).map(drop)
     }
 
     /// Waits for the sidecar to end with success, and says how long that took.
@@ -191,7 +191,7 @@ impl Pod {
         let pid_file = self.dir.join(format!("run/libvirt/qemu/run/{}.pid", self.vm.domain()));
         let number = fs::read_to_string(&pid_file).with_context(|| pid_file.display().to_string())?;
         let target = self.compute_pid().as_raw_nonzero().to_string();
-        run(seconds(5), &["nsenter", "--pid", "--target", &target, "kill", "-KILL", number.trim()]).map(drop)
+        run(seconds(60), &["nsenter", "--pid", "--target", &target, "kill", "-KILL", number.trim()]).map(drop)
     }
 
     pub fn console(&self) -> String {
@@ -238,7 +238,7 @@ impl Pod {
     }
 
     fn await_libvirt(&self) -> Result<()> {
-        until("libvirt to answer", seconds(40), || self.libvirt.virsh(seconds(20), &["list"]).is_ok())
+        until("libvirt to answer", seconds(40), || self.libvirt.virsh(seconds(60), &["list"]).is_ok())
     }
 
     /// The sidecar shares the pod's network namespace, so it finds this in its own `/proc/net/unix`.

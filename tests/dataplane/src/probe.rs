@@ -67,7 +67,7 @@ impl Probe {
         let (sender, receiver) = (Arc::clone(&shared), Arc::clone(&shared));
         let threads = vec![thread::spawn(move || sender.send()), thread::spawn(move || receiver.receive())];
         let probe = Self { shared, threads };
-        probe.more_answers(30, seconds(20))?;
+        probe.more_answers(30, seconds(60))?;
         Ok(probe)
     }
 

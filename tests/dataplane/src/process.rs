@@ -50,7 +50,7 @@ impl Process {
         command.arg(script).args(arguments);
         let child = spawn(script, &mut command, log)?;
         let outside = pid_of(&child)?;
-        let target = until_some("a container's first process", seconds(10), || only_child_of(outside))?;
+        let target = until_some("a container's first process", seconds(60), || only_child_of(outside))?;
         Ok(Self { name: script.to_owned(), child, target })
     }
 
@@ -77,7 +77,7 @@ impl Process {
     /// Ends it at once, without a chance to clean up.
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::KILL);
-        self.exit_status(seconds(10)).map(drop)
+        self.exit_status(seconds(60)).map(drop)
     }
 }
 

@@ -34,14 +34,14 @@ impl Prometheus {
             }],
         });
         fs::write(CONFIG, config.to_string())?;
-        run(seconds(10), &["promtool", "check", "config", CONFIG])?;
+        run(seconds(60), &["promtool", "check", "config", CONFIG])?;
         let mut command = Command::new("prometheus");
         command.args([format!("--config.file={CONFIG}"), format!("--storage.tsdb.path={DATA}")]);
         command.args([format!("--web.listen-address={ADDRESS}"), "--log.level=warn".to_owned()]);
         let log = logs.join("prometheus.log");
         let process = Process::daemon("Prometheus", &mut command, &log)?;
         let prometheus = Self { process: Some(process), log };
-        until("Prometheus to be ready", seconds(20), || http::get(ADDRESS, "/-/ready").is_ok())?;
+        until("Prometheus to be ready", seconds(60), || http::get(ADDRESS, "/-/ready").is_ok())?;
         Ok(prometheus)
     }
 

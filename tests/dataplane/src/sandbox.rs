@@ -19,7 +19,7 @@ impl Sandbox {
     pub fn new(pod: &str) -> Result<Self> {
         let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
         let sandbox = Self { pod: pod.to_owned(), id: uuid.trim().to_owned() };
-        run(seconds(10), &["ip", "netns", "add", &sandbox.namespace()])?;
+        run(seconds(60), &["ip", "netns", "add", &sandbox.namespace()])?;
         Ok(sandbox)
     }
 
@@ -35,6 +35,6 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let _ = run(seconds(10), &["ip", "netns", "del", &self.namespace()]);
+        let _ = run(seconds(60), &["ip", "netns", "del", &self.namespace()]);
     }
 }

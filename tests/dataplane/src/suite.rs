@@ -1,5 +1,6 @@
 //! What a test program of this package is made of.
 
+use std::any::Any;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -18,6 +19,8 @@ pub struct Suite {
     pub on_demand: &'static [Case],
     /// Whether cases boot guests: they need memory and a kernel of their own.
     pub guests: bool,
+    /// Made when the switch runs, and kept until all cases have run.
+    pub beside: fn() -> Result<Box<dyn Any>>,
 }
 
 impl Suite {

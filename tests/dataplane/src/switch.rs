@@ -40,8 +40,8 @@ impl Switch {
         let grants = Grants::admit_switch(agent)?;
         fs::create_dir_all(LISTENING_SOCKETS)?;
         fs::create_dir_all(HUGEPAGES)?;
-        run(seconds(10), &["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", HUGEPAGES])?;
-        run(seconds(10), &["ovsdb-tool", "create", DATABASE, SCHEMA])?;
+        run(seconds(60), &["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", HUGEPAGES])?;
+        run(seconds(60), &["ovsdb-tool", "create", DATABASE, SCHEMA])?;
         let database = start_database()?;
         configure()?;
         let mut switch = Self { vswitchd: None, database: Some(database), grants };
@@ -72,7 +72,7 @@ impl Switch {
     pub fn stop_vswitchd(&mut self) -> Result<()> {
         if let Some(mut vswitchd) = self.vswitchd.take() {
             vswitchd.signal(Signal::TERM);
-            vswitchd.exit_status(seconds(20))?;
+            vswitchd.exit_status(seconds(60))?;
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ fn vsctl(arguments: &[&str]) -> Result<String> {
 }
 
 fn appctl(arguments: &[&str]) -> Result<String> {
-    run(seconds(10), &[&["ovs-appctl", "-t", CONTROL], arguments].concat())
+    run(seconds(60), &[&["ovs-appctl", "-t", CONTROL], arguments].concat())
 }
 
 fn start_database() -> Result<Process> {
@@ -223,7 +223,7 @@ fn start_database() -> Result<Process> {
         .arg(format!("--unixctl={RUN}/ovsdb-server.ctl"));
     command.arg(format!("--log-file={}", log("ovsdb-server.log").display())).arg("-vconsole:off");
     let database = Process::daemon("ovsdb-server", &mut command, &log("ovsdb-server.stderr"))?;
-    until("ovsdb-server to answer", seconds(10), || {
+    until("ovsdb-server to answer", seconds(60), || {
         run(seconds(2), &["ovs-vsctl", "--no-wait", "--timeout=1", "init"]).is_ok()
     })?;
     Ok(database)

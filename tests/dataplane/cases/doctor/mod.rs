@@ -116,7 +116,7 @@ fn shell(command: &str) -> Result<()> {
 /// What is wrong that was not before, once it is as it should be.
 fn settled(before: &[Finding], good: impl Fn(&[Finding]) -> bool) -> Result<Vec<Finding>> {
     let mut seen = Vec::new();
-    let waited = until_some("doctor to tell what is", seconds(15), || {
+    let waited = until_some("doctor to tell what is", seconds(60), || {
         seen = doctor::node().ok()?;
         seen.retain(|finding| !before.contains(finding));
         good(&seen).then(|| seen.clone())

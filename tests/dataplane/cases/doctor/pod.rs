@@ -45,7 +45,7 @@ impl Container {
     fn shell(self, pod: &Pod, command: &str) -> Result<()> {
         let enter = self.enter(pod, true)?;
         let enter: Vec<&str> = enter.iter().map(String::as_str).collect();
-        run(seconds(10), &[&enter[..], &["sh", "-euc", command]].concat()).map(drop)
+        run(seconds(60), &[&enter[..], &["sh", "-euc", command]].concat()).map(drop)
     }
 
     fn doctor(self, pod: &Pod, name: &str) -> Result<Vec<Finding>> {
@@ -100,7 +100,7 @@ pub(crate) fn doctor_tells_what_is_wrong_with_a_pod(stage: &mut Stage<'_>) -> Re
 
     let (dir, device) = (pod.devices[0].pod_dir()?, &pod.devices[0].id);
     let hooks = pod.hooks().join("hook-sidecar-0/userdata").display().to_string();
-    let link = run(seconds(10), &["ls", &hooks])?;
+    let link = run(seconds(60), &["ls", &hooks])?;
     let link = link.trim();
     let (seen_by_sidecar, seen_by_compute) =
         (format!("/var/run/kubevirt-hooks/userdata/{link} -> "), format!("{USERDATA}/{link} -> "));
