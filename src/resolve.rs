@@ -315,8 +315,7 @@ mod tests {
         };
         assert_eq!(
             look(info),
-            "network 'wrong': f: deviceInfo.type is 'pci', it must be 'vhost-user': the NAD must belong to a vhost-user \
-             CNI and resource"
+            "network 'wrong': f: deviceInfo.type is 'pci', expected 'vhost-user': the NAD must use a vhost-user CNI plugin and resource"
         );
         assert!(look(b"{}").starts_with("network 'late': f: does not list it: "));
     }

@@ -1,5 +1,7 @@
 //! What is wrong with a pod.
 
+use std::collections::BTreeMap;
+
 use super::snapshot::{Behind, Container, Link, Sidecar, Snapshot};
 use crate::attachment::{Attachment, NotReady, Problem};
 use crate::config::ContainerName;
@@ -101,19 +103,15 @@ fn networks(seen: &Sidecar, info: &NetworkInfo, report: &mut Report) {
     if seen.made.is_none() {
         report.facts.push("no hook call yet: the first one creates the links".to_owned());
     }
-    let mut reported: Vec<&NetworkName> = Vec::new();
-    for (network, attachment) in &usable {
-        if reported.contains(&network) {
-            continue;
-        }
-        reported.push(network);
-        let times = usable.iter().filter(|(other, _)| other == network).count();
-        match times {
-            1 => of_network(seen, network, attachment, report),
-            more => report.findings.push(Finding::new(
+    let mut by_name: BTreeMap<&NetworkName, Vec<&Attachment>> = BTreeMap::new();
+    usable.iter().for_each(|(network, found)| by_name.entry(network).or_default().push(found));
+    for (network, attachments) in by_name {
+        match attachments.as_slice() {
+            [one] => of_network(seen, network, one, report),
+            several => report.findings.push(Finding::new(
                 Id::NetworkTwice,
                 format_args!("{place}, network '{network}'"),
-                format_args!("the network is listed {more} times: each needs one socket"),
+                format_args!("the network is listed {} times: each needs one socket", several.len()),
                 "give each network of the VM its own name",
             )),
         }

@@ -177,7 +177,7 @@ fn networks() {
 fn paths_and_links() {
     let long = INFO.replace("vhost.sock", &"x".repeat(60));
     expect![[r#"
-        path-too-long: QEMU cannot use the socket's path through the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/LINK/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' has 123 bytes, more than the 107 that a unix socket can have
+        path-too-long: QEMU cannot use the socket's path through the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/LINK/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' has 123 bytes, more than the 107 of a unix socket
           where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
           fix:   give the socket a shorter file name in the device plugin, such as vhost.sock"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, long).unwrap()));
     expect![[r#"

@@ -10,8 +10,10 @@ use super::{
 /// Parses the answer again and checks what it promises.
 pub(super) fn answer(xml: &str, nics: &[Nic]) -> Result<(), DomainError> {
     let bad = |problem| Err(DomainError::BadResult(problem));
-    let Ok(domain) = Domain::parse(xml.as_bytes()) else {
-        return bad("it is too large or not well-formed");
+    let domain = match Domain::parse(xml.as_bytes()) {
+        Ok(domain) => domain,
+        Err(error) if error.is_about_size() => return Err(DomainError::AnswerTooLarge),
+        Err(_) => return bad("it is not well-formed"),
     };
     if !memory::is_shared(&domain) {
         return bad("guest memory is not shared");

@@ -1,6 +1,6 @@
 use vocabulary::{NetworkName, Quoted};
 
-use super::xml::XmlError;
+use super::xml::{TOO_MANY_ELEMENTS, XmlError};
 
 /// Why a domain cannot be given its vhost-user NICs. Messages contain places and single values, never XML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,11 @@ pub enum DomainError {
         /// The limit.
         max: usize,
     },
+    /// The domain fits, but not with its new NICs.
+    #[error(
+        "with its vhost-user NICs the domain would have more than the 4 MiB or 100000 elements that this sidecar edits: use fewer of them"
+    )]
+    AnswerTooLarge,
     /// Well-formed, but not a libvirt domain with exactly one list of devices.
     #[error(
         "domain XML: {0}; KubeVirt or a sidecar that ran before this one wrote it: check the other hook sidecars of this VM"
@@ -69,4 +74,15 @@ pub enum DomainError {
         "internal: the rewritten domain failed its check: {0}; please report this with the sidecar's version"
     )]
     BadResult(&'static str),
+}
+
+impl DomainError {
+    /// Whether a smaller domain would have been accepted.
+    pub(super) fn is_about_size(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } => true,
+            Self::Malformed(error) => error.problem == TOO_MANY_ELEMENTS,
+            _ => false,
+        }
+    }
 }

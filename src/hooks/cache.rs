@@ -18,7 +18,7 @@ impl ResolvedCache {
         self.0.iter().find(|(key, _)| key == vmi).map(|(_, resolved)| resolved)
     }
 
-    /// Keeps what a successful call went by, in place of what was known before.
+    /// Replaces the entry after a successful call.
     pub(super) fn keep(&mut self, vmi: &str, resolved: Resolved) {
         self.0.retain(|(key, _)| key != vmi);
         if self.0.len() == VMIS {

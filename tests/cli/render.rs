@@ -123,7 +123,7 @@ fn a_vm_without_a_nic_of_ours_has_no_diff() {
 }
 
 const VM: &str = "\
-# A VM as somebody would write it.
+# A VM as a user would write it.
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
 metadata:

@@ -1,5 +1,5 @@
-//! `kubectl`, the real one, against a stand-in for the API server. The working directory is as that of a reader: a checkout,
-//! with `my-cluster` beside it, made from what docs/install.md shows.
+//! The real `kubectl` against a stand-in for the API server. The working directory is a reader's: a checkout with
+//! `my-cluster` next to it, made from docs/install.md.
 
 use std::{
     fs,
@@ -66,7 +66,7 @@ impl Reader {
         bash.env("HOME", home).env("KUBECONFIG", home.join("kubeconfig")).output().unwrap()
     }
 
-    /// What it prints, on both.
+    /// What it prints on standard output and standard error.
     fn run(&self, command: &str) -> (String, String) {
         let output = self.output(command);
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -117,7 +117,7 @@ fn apply_sends_what_kustomize_prints_and_nothing_when_it_is_repeated() {
 
 const NODE: &str = "/apis/apps/v1/namespaces/vhostuser-system/daemonsets/vhostuser-node";
 
-/// The cluster once it has carried out what was applied: the controller's status, and a pod.
+/// The cluster after the controller has done its work: the DaemonSet's status, and a pod.
 fn deployed() -> Reader {
     let reader = Reader::new();
     reader.stdout(APPLY);
@@ -162,7 +162,7 @@ fn the_networks_are_created_in_their_namespace() {
     assert_eq!(created, ["/api/v1/namespaces/ns1", networks, &format!("{networks}-vlan100")]);
 }
 
-/// Of two containers it takes the one that goes on.
+/// Of two containers it takes the one that keeps running.
 #[test]
 fn the_node_s_log_is_the_device_plugin_s() {
     let reader = deployed();
@@ -201,14 +201,14 @@ fn the_patch_adds_the_registration_and_leaves_the_rest() {
     assert_eq!(reader.stdout(PATCH), "kubevirt.kubevirt.io/kubevirt patched (no change)\n");
 }
 
-/// What a comment of `file` shows after `#   kubectl`, continued lines as one.
+/// The commands in the comments of `file`, continued lines joined.
 fn commands_of_comments(file: &str) -> Vec<String> {
     let text = fs::read_to_string(path(file)).unwrap().replace(" \\\n#    ", "");
     let lines = text.lines().filter_map(|line| line.strip_prefix("#   "));
     lines.filter(|line| line.starts_with("kubectl ")).map(str::to_owned).collect()
 }
 
-/// The commands that the files of manifests/kubevirt/ have in their comments.
+/// The commands in the comments of manifests/kubevirt/.
 #[test]
 fn gates_are_added_to_those_that_are_there() {
     let reader = Reader::new();
@@ -234,7 +234,7 @@ fn gates_are_added_to_those_that_are_there() {
 
 const REFUSAL: &str = "link podx: the name is taken by something that is not a link of this sidecar";
 
-/// What happened to an object, as Kubernetes records it.
+/// An event about an object.
 fn put_event(reader: &Reader, kind: &str, object: &str, reason: &str, message: &str) {
     let name = format!("{object}.{reason}");
     let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},

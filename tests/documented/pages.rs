@@ -24,7 +24,7 @@ pub fn commands() -> BTreeSet<String> {
         let mut is_shell = false;
         for line in page.lines().map(str::trim) {
             if let Some(language) = line.strip_prefix("```") {
-                // A command may not hide in a block of another name. `console` is what needs a real cluster.
+                // A command may not hide in a block of another kind. `console` blocks need a real cluster.
                 let known = ["", "console", "json", "mermaid", "sh", "text", "yaml"];
                 assert!(known.contains(&language), "{language}");
                 is_shell = language == "sh";
@@ -38,7 +38,7 @@ pub fn commands() -> BTreeSet<String> {
     found
 }
 
-/// What stands in backquotes in the text and starts with `start`.
+/// The code spans of the text that start with `start`.
 pub fn spans(start: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for page in pages() {

@@ -1,4 +1,4 @@
-//! `render`, on files of these names: the demo's.
+//! `render`, on the demo's files.
 
 use std::{
     env, fs,

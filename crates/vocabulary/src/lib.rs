@@ -1,4 +1,5 @@
-//! The vocabulary: small values that cannot be wrong once they exist. A leaf: it knows no KubeVirt, no XML, no IO.
+//! The vocabulary: small values that are valid by construction. It depends on nothing of ours: no KubeVirt, no XML,
+//! no I/O.
 
 mod device;
 pub mod device_info;

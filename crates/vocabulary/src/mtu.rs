@@ -4,8 +4,8 @@ use super::{Expected, expected::whole};
 
 /// A NIC's MTU in bytes, 68–65535.
 ///
-/// QEMU silently takes 0 and 67 for "none" and dies at start on 65536 (`Parameter 'host_mtu' expects uint16_t`),
-/// so nothing else may pass.
+/// QEMU silently treats 0 and 67 as "none" and exits at start on 65536 (`Parameter 'host_mtu' expects uint16_t`),
+/// so no other value is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mtu(u16);
 
@@ -15,10 +15,10 @@ pub struct Mtu(u16);
 pub struct MtuError(pub i64);
 
 impl Mtu {
-    /// The smallest MTU that virtio-net takes, in bytes (the least an IPv4 link must carry, RFC 791).
+    /// The smallest MTU that virtio-net accepts, in bytes (the least an IPv4 link must carry, RFC 791).
     pub const MIN: u16 = 68;
 
-    /// What a virtio-net device has when nothing is said: 1500 bytes needs no word in the domain.
+    /// The default of a virtio-net device: 1500 bytes need no entry in the domain.
     pub const ETHERNET: Self = Self(1500);
 
     /// The MTU in bytes.

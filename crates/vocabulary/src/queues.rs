@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::{Expected, expected::whole};
 
-/// The most queue pairs that DPDK's vhost library takes (`VHOST_MAX_QUEUE_PAIRS`). With more, QEMU never
+/// The most queue pairs that DPDK's vhost library supports (`VHOST_MAX_QUEUE_PAIRS`). With more, QEMU never
 /// finishes its start: "you are asking more queues than supported: 128".
 pub const DPDK_MAX_QUEUE_PAIRS: u16 = 128;
 
@@ -20,7 +20,7 @@ impl QueuePairs {
         (1..=DPDK_MAX_QUEUE_PAIRS).contains(&pairs).then_some(Self(pairs))
     }
 
-    /// As many of `wanted` as `limit` allows, and at least one. The second value says whether some were cut.
+    /// As many of `wanted` as `limit` allows, and at least one. The second value: whether the limit applied.
     pub fn capped(wanted: u64, limit: Self) -> (Self, bool) {
         match Self::new(wanted.max(1)) {
             Some(pairs) if pairs <= limit => (pairs, false),

@@ -1,3 +1,7 @@
+/// The problem of a document with more elements than are read.
+pub(in super::super) const TOO_MANY_ELEMENTS: &str =
+    "more than 100000 elements, the most that this sidecar edits";
+
 /// Why a string is not a document that can be edited. Contains a place and a fact, never content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]

@@ -10,6 +10,7 @@ pub(super) mod entities;
 mod error;
 mod scan;
 
+pub(super) use error::TOO_MANY_ELEMENTS;
 pub use error::XmlError;
 
 use super::document::Document;

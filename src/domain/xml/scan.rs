@@ -13,7 +13,7 @@ use super::{
     super::document::{Attribute, Document, Element, Link, WIDE},
     characters::{is_qualified_name, is_xml_char},
     declaration,
-    error::{XmlError, fail},
+    error::{TOO_MANY_ELEMENTS, XmlError, fail},
 };
 
 /// The most elements that are edited. KubeVirt's domains have less than 5,000.
@@ -85,7 +85,7 @@ impl<'a> Scan<'a> {
             return Err(self.fail(range.start, "a second root element"));
         }
         if self.elements.len() == ELEMENTS_MAX {
-            return Err(self.fail(range.start, "more than 100000 elements, the most that this sidecar edits"));
+            return Err(self.fail(range.start, TOO_MANY_ELEMENTS));
         }
         let name = range.start + 1..range.start + 1 + tag.name().0.len();
         self.check_name(name.clone())?;

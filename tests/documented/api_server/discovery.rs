@@ -1,5 +1,5 @@
-//! What the server says of itself: its kinds, and that it takes `fieldValidation`, so that kubectl leaves validation to it
-//! as it does with every server since Kubernetes 1.25.
+//! Discovery: the server's kinds, and that it supports `fieldValidation`, so that kubectl leaves validation to it as with
+//! every server since Kubernetes 1.25.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub fn root(api: &str) -> String {
     format!("{}/{api}", if api == "v1" { "api" } else { "apis" })
 }
 
-/// What is found at this path if it is about the server, and not an object.
+/// The discovery document at this path, if it is one.
 pub fn document(path: &str) -> Option<Value> {
     match path {
         "/version" => return Some(json!({"major": "1", "minor": "32", "gitVersion": "v1.32.3"})),

@@ -196,7 +196,7 @@ fn device_info_files() {
     broken(
         |node| fs::write(node.info("s-1"), r#"{"type":"vhost-user","vhost-user":{}}"#).unwrap(),
         &finding(
-            "info-unusable: the device-info file cannot be used: deviceInfo.vhost-user.path is missing: correct what writes it (the CNI or device plugin; KubeVirt copies it)",
+            "info-unusable: the device-info file cannot be used: deviceInfo.vhost-user.path is missing: fix what writes it (the CNI or device plugin; KubeVirt copies it)",
             "",
         ),
     );
