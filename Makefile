@@ -14,6 +14,9 @@ STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-r
 # Of the last commit, so that images and the SBOM are the same whenever they are made.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 FUZZ_SECONDS ?= 30
+# Tests that need more than Rust, so that they run only when they are named.
+NAMED := cni-on-ovs dataplane documented image kustomize release
+NAMED_TEST := cargo test --locked --workspace --test
 # What tests/setup.sh has unpacked, before whatever else the machine has by these names.
 TOOLS := $(or $(TOOLS_DIR),/var/tmp/vhostuser-tools)
 WITH_TOOLS = PATH="$(TOOLS)/usr/sbin:$(TOOLS)/usr/bin:$$PATH"
@@ -27,22 +30,30 @@ NODE_IMAGE    = $(REGISTRY)/vhostuser-node:$(IMAGE_TAG)
 BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)),,--timestamp $(SOURCE_DATE_EPOCH)) \
 	--build-arg VERSION=$(VERSION)
 
-.PHONY: help demo test check unit deny fuzz dataplane bench build dist release-test sbom reproducible image image-names \
-	image-test push documented manifests stats clean
+.PHONY: help demo test full loaded check unit deny fuzz programs cni-on-ovs dataplane bench build dist release-test sbom \
+	reproducible image image-names image-test push documented manifests stats clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt-launcher asks for them
-	@cargo build --quiet
-	@cargo run --quiet --example demo
+	@cargo build --quiet --workspace --bins --example demo
+	@$(TARGET)/debug/examples/demo
 
-test: check unit demo manifests deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
+# What needs no VM comes first.
+test: check unit demo manifests cni-on-ovs deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
+
+full: test ## Also what takes too long for each change: the dataplane of an older Debian, and all of it on a busy machine
+	$(MAKE) --no-print-directory cni-on-ovs dataplane DATAPLANE_STACK=bookworm
+	$(MAKE) --no-print-directory loaded
+
+loaded: ## The tests while every core is busy with something else (root; some hours)
+	tests/loaded.sh
 
 check: ## Format, lints, documentation
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked -p dataplane -p documented -p image -p repository --tests --test dataplane --test documented --test image --test kustomize --test release -- -D warnings
+	cargo clippy --locked --workspace $(NAMED:%=--test %) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
 unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
@@ -57,10 +68,17 @@ fuzz: ## Fuzz the parsers and the XML edit for a bounded time
 	tests/setup.sh fuzz
 	tests/fuzz.sh $(FUZZ_SECONDS)
 
-dataplane: ## Real libvirt, QEMU and OVS-DPDK with live migration (root)
+# With the features that the workspace's tests ask for: nothing is compiled a second time for another selection of packages.
+programs:
+	cargo build --locked --workspace --bins $(NAMED:%=--test %)
+
+cni-on-ovs: programs ## The CNI plugin on real OVS-DPDK, without VMs (root)
+	tests/dataplane/setup.sh switch
+	$(NAMED_TEST) cni-on-ovs
+
+dataplane: programs ## Real libvirt, QEMU and OVS-DPDK with live migration (root)
 	tests/dataplane/setup.sh
-	cargo build --locked
-	cargo test --locked -p dataplane --test dataplane -- --nocapture
+	$(NAMED_TEST) dataplane
 
 build: ## The sidecar, the device plugin and the CNI plugin, each one static binary
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --bins --target $(STATIC)
@@ -73,7 +91,7 @@ dist: build sbom ## What a release has: binaries, SBOM and checksums, in dist/
 	@cat dist/SHA256SUMS
 
 release-test: dist reproducible ## What a release has, and that everyone gets the same
-	cargo test --locked -p repository --test release
+	$(NAMED_TEST) release
 
 sbom: ## What the binaries are made of (CycloneDX), from the lock file
 	tests/setup.sh sbom
@@ -96,19 +114,18 @@ push: ## Push both images to REGISTRY
 	$(CONTAINER_TOOL) push $(SIDECAR_IMAGE)
 	$(CONTAINER_TOOL) push $(NODE_IMAGE)
 
-image-test: ## Build the images, and run what is in them from their own roots (root)
+image-test: programs ## Build the images, and run what is in them from their own roots (root)
 	tests/setup.sh image
 	tests/image/run.sh
 
-documented: ## Every command in the documentation, run as it is written (root)
+documented: programs ## Every command in the documentation, run as it is written (root)
 	tests/setup.sh documented
 	DATAPLANE_STACK=trixie tests/dataplane/setup.sh
-	cargo build --locked
-	DATAPLANE_STACK=trixie $(WITH_TOOLS) cargo test --locked -p documented --test documented -- --test-threads=1
+	DATAPLANE_STACK=trixie $(WITH_TOOLS) $(NAMED_TEST) documented -- --test-threads=1
 
 manifests: ## Manifests and examples, as kubectl kustomize builds them
 	tests/setup.sh manifests
-	$(WITH_TOOLS) cargo test --locked -p repository --test kustomize
+	$(WITH_TOOLS) $(NAMED_TEST) kustomize
 
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook

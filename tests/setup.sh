@@ -59,7 +59,10 @@ documented)
 	unpacked_of_trixie kubectl docker-registry docker.io docker-cli containerd
 	;;
 reproducible) packages git ;;
-sbom) tool cargo-cyclonedx 0.5.9 ;;
+sbom)
+	command -v jq >/dev/null || packages jq
+	tool cargo-cyclonedx 0.5.9
+	;;
 fuzz)
 	packages g++
 	tool cargo-fuzz 0.13.2

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Installs what the dataplane test runs on: a Debian root folder with libvirt, QEMU and OVS-DPDK, and in it a guest kernel
-# and initramfs. Nothing but debootstrap is installed on the machine itself and no service is started. Run as root; what is
-# there already is left alone.
+# setup.sh [switch]: installs what the dataplane tests run on: a Debian root folder with libvirt, QEMU and OVS-DPDK, and in it
+# a guest kernel and initramfs; with `switch`, what runs without guests: OVS-DPDK only. Nothing but debootstrap is installed
+# on the machine itself and no service is started. Run as root; what is there already is left alone.
 #
 #   DATAPLANE_STACK  Debian release the folder is made of: trixie (default) or bookworm
 #   DATAPLANE_DIR    where the folders are kept (default /var/tmp/vhostuser-dataplane)
@@ -21,15 +21,19 @@ esac
 # OVS allocates packet buffers through DPDK's ring mempool, which is only a "recommends" of the package: without it every
 # vhost-user port silently stays out of the datapath. The drivers: an uplink without hardware, and a DPDK pod's NIC.
 drivers="librte-mempool-ring$dpdk librte-net-null$dpdk librte-net-virtio$dpdk"
-packages="qemu-system-x86 ipxe-qemu seabios libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-  openvswitch-switch-dpdk $drivers libxml2-utils prometheus strace iproute2 iputils-ping ethtool procps util-linux
-  busybox-static kmod cpio xz-utils zstd"
+switch_packages="openvswitch-switch-dpdk $drivers strace iproute2 iputils-ping ethtool procps util-linux"
+guest_packages="qemu-system-x86 ipxe-qemu seabios libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
+  libxml2-utils prometheus busybox-static kmod cpio xz-utils zstd"
 
 [ "$(id -u)" = 0 ] || { echo "setup.sh must run as root: debootstrap makes device nodes and owners" >&2; exit 1; }
-if [ "$(cat "$root/.complete" 2>/dev/null)" = "$version" ]; then
+is_complete() { [ "$(cat "$root/.$1" 2>/dev/null)" = "$version" ]; }
+
+if is_complete complete; then
+  echo "$version" > "$root/.switch-complete"
   "$here/initramfs.sh" "$root"
   exit 0
 fi
+if [ "${1:-}" = switch ] && is_complete switch-complete; then exit 0; fi
 
 # The mirror this machine itself uses, whatever the form of its apt sources.
 mirror() { apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Label: Debian' | head -n1; }
@@ -64,7 +68,18 @@ printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 in_root apt-get update
 # shellcheck disable=SC2086
-in_root apt-get install -y --no-install-recommends $packages
+in_root apt-get install -y --no-install-recommends $switch_packages
+
+# Of the CNI project's plugins just the one that gives addresses.
+in_root bash -euc '
+  cd /tmp; apt-get download -o APT::Sandbox::User=root containernetworking-plugins
+  dpkg -x containernetworking-plugins_*.deb plugins; mkdir -p /usr/lib/cni; mv plugins/usr/lib/cni/host-local /usr/lib/cni/
+  rm -rf plugins containernetworking-plugins_*.deb'
+echo "$version" > "$root/.switch-complete"
+if [ "${1:-}" = switch ]; then exit 0; fi
+
+# shellcheck disable=SC2086
+in_root apt-get install -y --no-install-recommends $guest_packages
 
 # testpmd without what it is packed with for developers, which is half of Debian's DPDK.
 in_root bash -euc '
@@ -72,12 +87,6 @@ in_root bash -euc '
   apt-get install -y --no-install-recommends $libraries
   cd /tmp; apt-get download -o APT::Sandbox::User=root dpdk-dev
   dpkg -x dpdk-dev_*.deb dpdk-dev; mv dpdk-dev/usr/bin/dpdk-testpmd /usr/local/bin/; rm -rf dpdk-dev*'
-
-# Of the CNI project's plugins just the one that gives addresses.
-in_root bash -euc '
-  cd /tmp; apt-get download -o APT::Sandbox::User=root containernetworking-plugins
-  dpkg -x containernetworking-plugins_*.deb plugins; mkdir -p /usr/lib/cni; mv plugins/usr/lib/cni/host-local /usr/lib/cni/
-  rm -rf plugins containernetworking-plugins_*.deb'
 
 # The guest's kernel is unpacked, not installed: no initramfs, no boot loader hooks.
 if ! ls "$root"/guest/boot/vmlinuz-* >/dev/null 2>&1; then

@@ -6,7 +6,7 @@ use crate::pages::path;
 
 pub const COMMANDS: [&str; 1] = [A_PART];
 
-const A_PART: &str = "cargo test --test dataplane -- cni_commands";
+const A_PART: &str = "cargo test --workspace --test cni-on-ovs -- cni_commands";
 
 #[test]
 fn the_dataplane_test_runs_those_that_are_named() {

@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, fs};
 
 use crate::pages::{path, spans};
 
-pub const COMMANDS: [&str; 5] = ["make demo", "make check", "make unit", "make dataplane", "make test"];
+pub const COMMANDS: [&str; 6] =
+    ["make demo", "make check", "make unit", "make cni-on-ovs", "make dataplane", "make test"];
 
 /// Run by `images.rs`; and one that measures for a quarter of an hour, which proves nothing on a shared machine.
-const OTHERS: [&str; 3] = ["image", "push", "bench"];
+const OTHERS: [&str; 5] = ["image", "push", "bench", "full", "loaded"];
 
 /// A target and all its dependencies.
 fn made_of(makefile: &str, target: &str, found: &mut BTreeSet<String>) {

@@ -17,5 +17,4 @@ make --no-print-directory -s image-names "${settings[@]}" | while read -r name i
 	$buildah inspect --type image "$image" >"$work/$name.json"
 	ln -s "$($buildah mount "$container")" "$work/$name"
 done
-cargo build --locked
-IMAGES=$work cargo test --locked -p image --test image -- --nocapture
+IMAGES=$work cargo test --locked --workspace --test image -- --nocapture

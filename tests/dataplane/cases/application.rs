@@ -4,10 +4,10 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 
-use crate::application::Application;
-use crate::node::Stage;
-use crate::vm::{Mode, Nic};
-use crate::wait::{seconds, until};
+use dataplane::application::Application;
+use dataplane::node::Stage;
+use dataplane::vm::{Mode, Nic};
+use dataplane::wait::{seconds, until};
 
 pub(crate) fn a_dpdk_pod_answers_as_server(stage: &mut Stage<'_>) -> Result<()> {
     a_dpdk_pod_answers(stage, Mode::Server)

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::SOCKET_ROOT;
-use crate::boot::boot;
-use crate::domain::socket_paths;
-use crate::guest::can_reach;
-use crate::node::{Stage, note};
-use crate::vm::{Nic, Vm};
+use dataplane::agent::SOCKET_ROOT;
+use dataplane::boot::boot;
+use dataplane::domain::socket_paths;
+use dataplane::guest::await_reach;
+use dataplane::node::{Stage, note};
+use dataplane::vm::{Nic, Vm};
 
 const COMPUTE_HOOKS: &str = "/var/run/kubevirt-hooks";
 
@@ -24,8 +24,8 @@ pub(crate) fn boots_and_both_ends_reach_each_other(stage: &mut Stage<'_>) -> Res
     boot(&pod)?;
 
     let (peer, guest) = (&stage.node.peer1, vm.nics[0].address);
-    peer.ping(guest, 56)?;
-    ensure!(can_reach(peer, guest, "eth0", peer.address)?, "the guest does not reach the peer");
+    peer.await_ping(guest, 56)?;
+    await_reach(peer, guest, "eth0", peer.address)?;
 
     let device = &pod.devices[0];
     let socket = device.node_socket();

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::migration::{migrate, print_table};
-use crate::agent::names;
-use crate::boot::boot;
-use crate::guest::can_reach;
-use crate::multus::CNI_DEVICE_INFO;
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::switch::Switch;
-use crate::vm::{Memory, Mode, Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::agent::names;
+use dataplane::boot::boot;
+use dataplane::guest::await_reach;
+use dataplane::multus::CNI_DEVICE_INFO;
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::switch::Switch;
+use dataplane::vm::{Memory, Mode, Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 /// A NIC of either mode, each pod with devices and ports of its own, and nothing of a pod that is gone.
 pub(crate) fn both_pods_of_a_migration_leave_nothing(stage: &mut Stage<'_>) -> Result<()> {
@@ -55,13 +55,12 @@ pub(crate) fn both_pods_of_a_migration_leave_nothing(stage: &mut Stage<'_>) -> R
 fn both_nics_work(stage: &Stage<'_>, pod: &Pod) -> Result<()> {
     let (peer, guest) = (&stage.node.peer1, pod.vm.nics[0].address);
     // While the second one comes up, the switch arranges its queues anew, and the first one may lose packets.
-    stage.probe(&pod.vm)?.finish(seconds(20))?;
+    stage.probe(&pod.vm)?.finish(seconds(60))?;
     for (device, nic, name) in
         [(&pod.devices[0], &pod.vm.nics[0], "eth0"), (&pod.devices[1], &pod.vm.nics[1], "eth1")]
     {
         device.check().with_context(|| format!("CHECK of {}", nic.name))?;
-        let reaches = || can_reach(peer, guest, name, peer.address).unwrap_or(false);
-        until(&format!("{name} to reach the peer"), seconds(15), reaches)?;
+        await_reach(peer, guest, name, peer.address)?;
         let learned = device.port().learned("br1")?;
         ensure!(learned == [nic.mac.clone()], "behind {}'s port are {learned:?}", nic.name);
     }

@@ -6,17 +6,17 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::agent::{Grants, METRICS};
-use crate::application::Application;
-use crate::device::Device;
-use crate::http;
-use crate::multus;
-use crate::node::{Stage, note};
-use crate::process::run;
-use crate::prometheus::Prometheus;
-use crate::sandbox::Sandbox;
-use crate::vm::Nic;
-use crate::wait::{seconds, until};
+use dataplane::agent::{Grants, METRICS};
+use dataplane::application::Application;
+use dataplane::device::Device;
+use dataplane::http;
+use dataplane::multus;
+use dataplane::node::{Stage, note};
+use dataplane::process::run;
+use dataplane::prometheus::Prometheus;
+use dataplane::sandbox::Sandbox;
+use dataplane::vm::Nic;
+use dataplane::wait::{seconds, until};
 
 /// Launcher pods, for their VMs' names; of one the guest is there, of the other not.
 const CONNECTED: &str = "virt-launcher-connected-x7k2p";
@@ -117,7 +117,7 @@ fn promtool_finds_no_fault(page: &str) -> Result<()> {
         older.push('\n');
     }
     fs::write("/run/metrics", older)?;
-    run(seconds(10), &["sh", "-euc", "promtool check metrics < /run/metrics; rm /run/metrics"]).map(drop)
+    run(seconds(60), &["sh", "-euc", "promtool check metrics < /run/metrics; rm /run/metrics"]).map(drop)
 }
 
 fn of_type<'a>(page: &'a str, kind: &str) -> BTreeSet<&'a str> {

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::{Agent, CLIENT1, Grants, PORTS, SERVER1, SERVER2, names};
-use crate::boot::boot;
-use crate::guest::can_reach;
-use crate::node::{Stage, ms, note};
-use crate::probe::assert_shorter;
-use crate::switch::Uplink;
-use crate::vm::{Mode, Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::agent::{Agent, CLIENT1, Grants, PORTS, SERVER1, SERVER2, names};
+use dataplane::boot::boot;
+use dataplane::guest::await_reach;
+use dataplane::node::{Stage, ms, note};
+use dataplane::probe::assert_shorter;
+use dataplane::switch::Uplink;
+use dataplane::vm::{Mode, Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 /// Two devices of one `Allocate`: nothing but the order of the attachments says which is whose.
 pub(crate) fn two_nics_of_one_resource_are_not_swapped(stage: &mut Stage<'_>) -> Result<()> {
@@ -26,7 +26,7 @@ pub(crate) fn two_nics_of_one_resource_are_not_swapped(stage: &mut Stage<'_>) ->
         [(&vm.nics[0], &pod.devices[0], "eth0"), (&vm.nics[1], &pod.devices[1], "eth1")]
     {
         let peer = &stage.node.peer1;
-        ensure!(can_reach(peer, vm.nics[0].address, name, peer.address)?, "{name} does not reach the peer");
+        await_reach(peer, vm.nics[0].address, name, peer.address)?;
         let learned = device.port().learned("br1")?;
         ensure!(
             learned == [nic.mac.clone()],
@@ -46,7 +46,7 @@ pub(crate) fn a_killed_plugin_disturbs_no_vm(stage: &mut Stage<'_>) -> Result<()
     let probe = stage.probe(&vm)?;
     let agent = &stage.node.agent;
     agent.kill_plugin()?;
-    probe.more_answers(100, seconds(5))?;
+    probe.more_answers(100, seconds(60))?;
     let refused = stage.pod("b", &Vm::beside()).err().context("a pod starts without a device plugin")?;
     note(&format!("meanwhile {refused:#}"));
     let started = Instant::now();
@@ -57,10 +57,10 @@ pub(crate) fn a_killed_plugin_disturbs_no_vm(stage: &mut Stage<'_>) -> Result<()
     let second_pod = stage.pod("b", &second)?;
     ensure!(pod.devices[0].id != second_pod.devices[0].id, "both pods have {}", pod.devices[0].id);
     boot(&second_pod)?;
-    stage.ping(&second)?;
-    let silence = probe.finish(seconds(10))?;
+    stage.await_ping(&second)?;
+    let silence = probe.finish(seconds(60))?;
     note(&format!("longest gap of the first VM {} ms, lost {}", ms(silence.gap), silence.lost));
-    assert_shorter(&silence, seconds(2))
+    assert_shorter(&silence, seconds(10))
 }
 
 /// Where the switch listens, only the plugin's daemon can bring its new socket to the pod; late is not too late.
@@ -69,7 +69,7 @@ pub(crate) fn a_client_mode_guest_outlasts_plugin_and_switch(stage: &mut Stage<'
     let pod = stage.pod("a", &vm)?;
     boot(&pod)?;
     stage.node.agent.kill_plugin()?;
-    stage.ping(&vm).context("without the plugin")?;
+    stage.await_ping(&vm).context("without the plugin")?;
     stage.node.switch.stop_vswitchd()?;
     stage.node.switch.start_vswitchd()?;
     ensure!(
@@ -129,13 +129,13 @@ pub(crate) fn devices_follow_the_health_of_their_switch(stage: &mut Stage<'_>) -
     let after = stopped.elapsed();
     ensure!(after >= Duration::from_secs(9), "unhealthy after {} ms already", ms(after));
     let others = || agent.healthy(SERVER2).is_empty() && agent.healthy(CLIENT1).is_empty();
-    until("the devices of the other resources to be unhealthy", seconds(5), others)?;
+    until("the devices of the other resources to be unhealthy", seconds(60), others)?;
     let refused = stage.pod("b", &Vm::beside()).err().context("a pod starts on a node without its switch")?;
     note(&format!("free devices unhealthy after {} ms; {refused:#}", ms(after)));
 
     let started = Instant::now();
     stage.node.switch.start_again()?;
-    until("all devices to be healthy", seconds(10), || all(&stage.node.agent))?;
+    until("all devices to be healthy", seconds(60), || all(&stage.node.agent))?;
     note(&format!("healthy {} ms after the switch's start", ms(started.elapsed())));
     stage.probe(&vm)?.finish(seconds(30)).map(drop)
 }
@@ -151,10 +151,10 @@ pub(crate) fn an_uplinks_numa_node_is_the_devices_hint(stage: &mut Stage<'_>) ->
     ensure!(hints(SERVER1) == [[0_i64; 0]], "without an uplink the hints are {:?}", hints(SERVER1));
     let uplink = Uplink::new("br1")?;
     let node = uplink.numa_node()?;
-    until("the devices to have the uplink's NUMA node", seconds(5), || hints(SERVER1) == [[node]])?;
+    until("the devices to have the uplink's NUMA node", seconds(60), || hints(SERVER1) == [[node]])?;
     ensure!(hints(CLIENT1) == [[node]], "of the same bridge: {:?}", hints(CLIENT1));
     ensure!(hints(SERVER2) == [[0_i64; 0]], "of the other bridge: {:?}", hints(SERVER2));
     note(&format!("NUMA node {node}"));
     drop(uplink);
-    until("the hint to go with the uplink", seconds(5), || hints(SERVER1) == [[0_i64; 0]])
+    until("the hint to go with the uplink", seconds(60), || hints(SERVER1) == [[0_i64; 0]])
 }

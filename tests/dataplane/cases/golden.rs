@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use roxmltree::Document;
 
-use crate::domain::without_element;
-use crate::libvirt::Libvirt;
-use crate::node::{Stage, note};
-use crate::process::run;
-use crate::vm::{Nic, Vm};
-use crate::wait::seconds;
+use dataplane::domain::without_element;
+use dataplane::libvirt::Libvirt;
+use dataplane::node::{Stage, note};
+use dataplane::process::run;
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::seconds;
 
 const GOLDEN: &str = "/opt/golden";
 const INPUT: &str = "domain.xml";
@@ -68,7 +68,7 @@ fn judge(libvirt: &Libvirt, file: &Path) -> Result<Verdict> {
     let foreign = !is_x86(&xml)?;
     let defined = if foreign { Ok(()) } else { libvirt.define(&xml).and_then(|()| undefine(libvirt, &xml)) };
     let file = libvirt.write("golden.xml", &without_sysinfo(&xml))?;
-    let valid = run(seconds(10), &["virt-xml-validate", &file, "domain"]);
+    let valid = run(seconds(60), &["virt-xml-validate", &file, "domain"]);
     Ok(match (defined, valid) {
         (Err(error), _) | (Ok(()), Err(error)) => Verdict::Refused(format!("{error:#}")),
         (Ok(()), Ok(_)) if foreign => Verdict::ForeignMachine,

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::agent::SOCKET_ROOT;
-use crate::logs::{length, since};
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::process::run;
-use crate::switch::vswitchd_log;
-use crate::vm::{Mode, Nic, Vm};
-use crate::wait::{seconds, until_some};
+use dataplane::agent::SOCKET_ROOT;
+use dataplane::logs::{length, since};
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::process::run;
+use dataplane::switch::vswitchd_log;
+use dataplane::vm::{Mode, Nic, Vm};
+use dataplane::wait::{seconds, until_some};
 
 pub(crate) fn nobody_reaches_another_pods_directory(stage: &mut Stage<'_>) -> Result<()> {
     let mut listening = Nic::new("green");
@@ -65,7 +65,7 @@ pub(crate) fn a_link_to_another_pods_socket_leads_nowhere(stage: &mut Stage<'_>)
     let log_start = length(&vswitchd_log());
     attacker.plug()?;
     let refused = |line: &&str| line.contains("failed to connect") && line.contains("vhost.sock");
-    let said = until_some("the switch to be refused", seconds(10), || {
+    let said = until_some("the switch to be refused", seconds(60), || {
         since(&vswitchd_log(), log_start).lines().find(refused).map(str::to_owned)
     })?;
     note(said.split('|').next_back().unwrap_or_default());
@@ -79,7 +79,7 @@ pub(crate) fn a_link_to_another_pods_socket_leads_nowhere(stage: &mut Stage<'_>)
 fn in_compute(pod: &Pod, command: &str) -> Result<String> {
     let pid = pod.compute_pid().as_raw_nonzero().to_string();
     run(
-        seconds(10),
+        seconds(60),
         &[&["nsenter", "--mount", "--target", &pid], &user("107")[..], &["sh", "-c", command]].concat(),
     )
 }
@@ -87,7 +87,7 @@ fn in_compute(pod: &Pod, command: &str) -> Result<String> {
 /// On the node.
 fn as_user(id: &str, command: &str) -> Result<String> {
     ensure!(Path::new(SOCKET_ROOT).exists(), "no {SOCKET_ROOT} on the node");
-    run(seconds(10), &[&user(id)[..], &["sh", "-c", command]].concat())
+    run(seconds(60), &[&user(id)[..], &["sh", "-c", command]].concat())
 }
 
 fn user(id: &str) -> [&str; 7] {

@@ -5,13 +5,13 @@ use anyhow::Result;
 
 use super::migration::{print_table, series};
 use super::outage::switch_goes_away;
-use crate::boot::{Redefine, define, start};
-use crate::domain::with_guest_announce_off;
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::switch::Switch;
-use crate::vm::{Memory, Mode, Nic, Vm};
-use crate::wait::seconds;
+use dataplane::boot::{Redefine, define, start};
+use dataplane::domain::with_guest_announce_off;
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::switch::Switch;
+use dataplane::vm::{Memory, Mode, Nic, Vm};
+use dataplane::wait::seconds;
 
 const EACH: usize = 10;
 
@@ -28,7 +28,7 @@ pub(crate) fn measure_migration_variants(stage: &mut Stage<'_>) -> Result<()> {
     };
     let nothing = |_: &Pod| Ok(());
     let short_downtime = |source: &Pod| {
-        source.libvirt.virsh(seconds(10), &["migrate-setmaxdowntime", &source.vm.domain(), "30"]).map(drop)
+        source.libvirt.virsh(seconds(60), &["migrate-setmaxdowntime", &source.vm.domain(), "30"]).map(drop)
     };
     let as_is = |xml: String| Ok(xml);
 

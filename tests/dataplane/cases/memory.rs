@@ -4,13 +4,13 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bare_qemu::{self, Ram};
-use crate::boot::boot;
-use crate::domain::without_shared_memory;
-use crate::guest::shell;
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::vm::{Memory, Nic, Vm};
+use dataplane::bare_qemu::{self, Ram};
+use dataplane::boot::boot;
+use dataplane::domain::without_shared_memory;
+use dataplane::guest::shell;
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::vm::{Memory, Nic, Vm};
 
 fn vm(memory: Memory) -> Vm {
     let mut vm = Vm::new(vec![Nic::new("blue")]);
@@ -22,7 +22,7 @@ fn packets_pass(stage: &Stage<'_>, memory: Memory) -> Result<String> {
     let vm = vm(memory);
     let pod = stage.pod("a", &vm)?;
     let answer = boot(&pod)?;
-    stage.ping(&vm)?;
+    stage.await_ping(&vm)?;
     // The guest's own view: two nodes where there are two cells.
     let nodes = shell(&stage.node.peer1, vm.nics[0].address, "ls -d /sys/devices/system/node/node* | wc -l")?;
     let expected = if memory == Memory::Cells { "2" } else { "1" };
@@ -61,7 +61,7 @@ pub(crate) fn without_the_memory_edit_no_packet_passes(stage: &mut Stage<'_>) ->
 
     // That it works like this as long as memory is shared shows that the memory is what the next one lacks.
     let shared = bare_qemu::start(&pod, Ram::Shared)?;
-    stage.ping(&vm).context("shared memory")?;
+    stage.await_ping(&vm).context("shared memory")?;
     drop(shared);
     let plain = bare_qemu::start(&pod, Ram::Plain)?;
     ensure!(stage.ping(&vm).is_err(), "packets pass without shared memory");

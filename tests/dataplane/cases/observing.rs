@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 
-use crate::agent::METRICS;
-use crate::boot::boot;
-use crate::doctor;
-use crate::http;
-use crate::node::{Stage, note};
-use crate::vm::{Nic, Vm};
-use crate::wait::{seconds, until};
+use dataplane::agent::METRICS;
+use dataplane::boot::boot;
+use dataplane::doctor;
+use dataplane::http;
+use dataplane::node::{Stage, note};
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::{seconds, until};
 
 pub(crate) fn metrics_and_doctor_tell_what_is(stage: &mut Stage<'_>) -> Result<()> {
     let mut nic = Nic::new("blue");
@@ -17,12 +17,12 @@ pub(crate) fn metrics_and_doctor_tell_what_is(stage: &mut Stage<'_>) -> Result<(
     (vm.cores, vm.multiqueue) = (3, true);
     let pod = stage.pod("a", &vm)?;
     let device = pod.devices[0].id.to_string();
-    until("the port to wait for its guest", seconds(10), || state(&device) == "waiting_for_guest")?;
+    until("the port to wait for its guest", seconds(60), || state(&device) == "waiting_for_guest")?;
     let found = findings()?;
     ensure!(found == ["guest-absent"], "before the guest comes doctor finds {found:?}");
 
     boot(&pod)?;
-    until("the port to be connected", seconds(20), || state(&device) == "connected")?;
+    until("the port to be connected", seconds(60), || state(&device) == "connected")?;
     // OVS renews its counters every 5 s.
     let sent = || value("vhostuser_port_guest_tx_packets_total", &device, "").unwrap_or(0.0);
     until("the guest's answers to be counted", seconds(40), || stage.ping(&vm).is_ok() && sent() >= 10.0)?;
@@ -35,7 +35,7 @@ pub(crate) fn metrics_and_doctor_tell_what_is(stage: &mut Stage<'_>) -> Result<(
     ensure!(found.is_empty(), "while all is well doctor finds {found:?}");
 
     pod.kill_qemu()?;
-    until("the port to wait again", seconds(20), || state(&device) == "waiting_for_guest")?;
+    until("the port to wait again", seconds(60), || state(&device) == "waiting_for_guest")?;
     let found = findings()?;
     ensure!(found == ["guest-gone"], "after QEMU was killed doctor finds {found:?}");
     Ok(())

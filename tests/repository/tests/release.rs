@@ -15,7 +15,7 @@ const BINARIES: [&str; 3] = ["network-vhostuser-binding", "vhostuser-device-plug
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const SBOM: &str = "sbom.cdx.json";
 
-fn repository() -> &'static Path {
+fn repository() -> PathBuf {
     programs::repository()
 }
 
@@ -51,7 +51,8 @@ fn declared(heading: &str) -> BTreeSet<String> {
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
     let section = manifest.split_once(&format!("\n[{heading}]\n")).unwrap().1;
     let section = section.split("\n[").next().unwrap();
-    section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned()).collect()
+    let names = section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    names.map(|name| name.trim_end_matches(".workspace").to_owned()).collect()
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn the_checksums_are_those_of_the_binaries_and_the_sbom() {
 #[test]
 fn the_binaries_say_the_version_that_the_sbom_is_of() {
     let product = &sbom()["metadata"]["component"];
-    assert_eq!((&product["name"], &product["version"]), (&env!("CARGO_PKG_NAME").into(), &VERSION.into()));
+    assert_eq!((&product["name"], &product["version"]), (&BINARIES[0].into(), &VERSION.into()));
     for binary in &BINARIES[..2] {
         let said = Command::new(dist().join(binary)).arg("--version").output().unwrap();
         assert_eq!(String::from_utf8(said.stdout).unwrap(), format!("{binary} {VERSION}\n"));
@@ -94,7 +95,7 @@ fn nothing_names_a_directory_of_the_machine_that_built_it() {
     let cargo = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
     for file in BINARIES.iter().chain(&[SBOM]) {
         let bytes = fs::read(dist().join(file)).unwrap();
-        for directory in [repository(), &cargo] {
+        for directory in [repository(), cargo.clone()] {
             let directory = directory.to_str().unwrap().as_bytes();
             let found = bytes.windows(directory.len()).any(|bytes| bytes == directory);
             assert!(!found, "{file}: {}", String::from_utf8_lossy(directory));

@@ -6,7 +6,7 @@ use super::{
     AS_PRINTED, FREE_HUGEPAGES, KILL_PLUGIN, RESTART_PLUGIN, RESTART_SWITCH, START_PLUGIN, Shell,
     TAKE_HUGEPAGES, all, between, broken, no_hugepages,
 };
-use crate::node::Stage;
+use dataplane::node::Stage;
 
 const ROOT: &str = "/var/run/vhostuser";
 

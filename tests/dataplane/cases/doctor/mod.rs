@@ -21,10 +21,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use vocabulary::DeviceId;
 
-use crate::doctor::{self, Finding};
-use crate::node::{Stage, ms, note};
-use crate::process::run;
-use crate::wait::{seconds, until_some};
+use dataplane::doctor::{self, Finding};
+use dataplane::node::{Stage, ms, note};
+use dataplane::process::run;
+use dataplane::wait::{seconds, until_some};
 
 /// Something that is done to the node.
 #[derive(Clone, Copy)]
@@ -116,7 +116,7 @@ fn shell(command: &str) -> Result<()> {
 /// What is wrong that was not before, once it is as it should be.
 fn settled(before: &[Finding], good: impl Fn(&[Finding]) -> bool) -> Result<Vec<Finding>> {
     let mut seen = Vec::new();
-    let waited = until_some("doctor to tell what is", seconds(15), || {
+    let waited = until_some("doctor to tell what is", seconds(60), || {
         seen = doctor::node().ok()?;
         seen.retain(|finding| !before.contains(finding));
         good(&seen).then(|| seen.clone())

@@ -5,13 +5,13 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::same;
-use crate::boot::{Redefine, define};
-use crate::doctor::{self, Finding};
-use crate::node::{Stage, note};
-use crate::pod::Pod;
-use crate::process::run;
-use crate::vm::{Nic, Vm};
-use crate::wait::seconds;
+use dataplane::boot::{Redefine, define};
+use dataplane::doctor::{self, Finding};
+use dataplane::node::{Stage, note};
+use dataplane::pod::Pod;
+use dataplane::process::run;
+use dataplane::vm::{Nic, Vm};
+use dataplane::wait::seconds;
 
 const NETWORK_INFO: &str = "/etc/podinfo/network-info";
 const USERDATA: &str = "/var/run/kubevirt-hooks/hook-sidecar-0/userdata";
@@ -45,7 +45,7 @@ impl Container {
     fn shell(self, pod: &Pod, command: &str) -> Result<()> {
         let enter = self.enter(pod, true)?;
         let enter: Vec<&str> = enter.iter().map(String::as_str).collect();
-        run(seconds(10), &[&enter[..], &["sh", "-euc", command]].concat()).map(drop)
+        run(seconds(60), &[&enter[..], &["sh", "-euc", command]].concat()).map(drop)
     }
 
     fn doctor(self, pod: &Pod, name: &str) -> Result<Vec<Finding>> {
@@ -100,7 +100,7 @@ pub(crate) fn doctor_tells_what_is_wrong_with_a_pod(stage: &mut Stage<'_>) -> Re
 
     let (dir, device) = (pod.devices[0].pod_dir()?, &pod.devices[0].id);
     let hooks = pod.hooks().join("hook-sidecar-0/userdata").display().to_string();
-    let link = run(seconds(10), &["ls", &hooks])?;
+    let link = run(seconds(60), &["ls", &hooks])?;
     let link = link.trim();
     let (seen_by_sidecar, seen_by_compute) =
         (format!("/var/run/kubevirt-hooks/userdata/{link} -> "), format!("{USERDATA}/{link} -> "));

@@ -6,10 +6,10 @@ use super::{
     AS_PRINTED, FREE_HUGEPAGES, Printed, RESTART_SWITCH, Shell, TAKE_HUGEPAGES, all, between, broken,
     no_hugepages,
 };
-use crate::application::Application;
-use crate::node::Stage;
-use crate::vm::Nic;
-use crate::wait::{seconds, until};
+use dataplane::application::Application;
+use dataplane::node::Stage;
+use dataplane::vm::Nic;
+use dataplane::wait::{seconds, until};
 
 pub(crate) fn doctor_tells_each_broken_port(stage: &mut Stage<'_>) -> Result<()> {
     let nic = Nic { application_file: true, ..Nic::new("dpdk") };

@@ -7,8 +7,8 @@ use super::{
     AS_PRINTED, Do, KILL_SWITCH, Printed, RESTART_SWITCH, START_SWITCH, STOP_SWITCH, Shell, all, between,
     broken,
 };
-use crate::node::Stage;
-use crate::switch::Uplink;
+use dataplane::node::Stage;
+use dataplane::switch::Uplink;
 
 /// An uplink without hardware, as a shell reads it.
 const DEVICE: &str = "'\"net_null0,no-rx=1\"'";

@@ -8,8 +8,8 @@ use super::{
     KILL_PLUGIN, KILL_SWITCH, RESTART_SWITCH, START_PLUGIN, START_SWITCH, Shell, all, between, broken,
     port_of, shell,
 };
-use crate::agent::{CLIENT1, Grants, PORTS};
-use crate::node::Stage;
+use dataplane::agent::{CLIENT1, Grants, PORTS};
+use dataplane::node::Stage;
 
 /// A device that no pod has.
 const GUEST_LISTENS: &str = "br1-3";
