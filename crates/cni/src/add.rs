@@ -23,6 +23,7 @@ use super::{
     ipam::{Addresses, Ipam, given},
     port::Wish,
     remove::remove,
+    runtime::refuse_unallocated,
     switch::Ovs,
 };
 use node::fields::Mistakes;
@@ -58,7 +59,10 @@ struct Adding<'c> {
 
 /// Attaches; a failure leaves nothing behind.
 pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
-    let asked = Asked::parse(call, target, |mistakes| refuse_chain(call.config, mistakes))?;
+    let asked = Asked::parse(call, target, |mistakes| {
+        refuse_chain(call.config, mistakes);
+        refuse_unallocated(call.config, mistakes);
+    })?;
     let info = device::info(call.plugin_dir, &asked.runtime, asked.nic.mode)?;
     let ipam = Ipam::find(call, &asked.network)?;
     let (clock, undo) = Clock::forward(call.started, asked.network.timeout);
@@ -88,7 +92,7 @@ impl Adding<'_> {
         let Asked { network, nic, runtime, .. } = &self.asked;
         // What an earlier port has left must not be taken for this one's.
         let before = self.dir.find_socket()?;
-        let mut ovs = Ovs::connect(network, self.clock)?;
+        let mut ovs = Ovs::reach(network, self.clock)?;
         let (config, addresses) = self.plug(&mut ovs, done)?;
         ovs.port_works(config, &self.port.name)?;
         if self.info.mode == SocketMode::Client {
@@ -204,7 +208,7 @@ impl Adding<'_> {
 
     fn unplug(&self, clock: Clock) -> Result<Vec<String>, CniError> {
         let Asked { network, target, .. } = &self.asked;
-        let mut ovs = Ovs::connect(network, clock)?;
+        let mut ovs = Ovs::reach(network, clock)?;
         let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
         remove(&mut ovs, &network.root, &ours)
     }

@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,9 @@ use vocabulary::Quoted;
 
 /// The time that ovsdb-server has to report that a wait was in vain, before the connection itself is given up.
 const SPARE: Duration = Duration::from_millis(200);
+
+/// Between two attempts to reach ovsdb-server.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The most that ovs-vswitchd may take to say what its datapath has.
 const CONTROL: Duration = Duration::from_secs(2);
@@ -32,6 +36,19 @@ impl Ovs {
     pub fn connect(network: &Network, clock: Clock) -> Result<Self, OvsdbError> {
         let client = Client::connect(network.ovsdb.as_ref(), clock.answer())?;
         Ok(Self { client, clock, run_dir: network.ovsdb.run_dir().to_owned() })
+    }
+
+    /// Connects; a socket that is missing or refuses is tried again until the time is over, because ovsdb-server may be
+    /// restarting, and a failed ADD or DEL costs the pod far longer than that.
+    pub fn reach(network: &Network, clock: Clock) -> Result<Self, OvsdbError> {
+        loop {
+            match Self::connect(network, clock) {
+                Err(OvsdbError::Missing(_) | OvsdbError::Refused(_)) if clock.left() > RETRY => {
+                    thread::sleep(RETRY);
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Carries out a transaction that ovsdb-server can answer at once.
