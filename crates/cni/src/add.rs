@@ -18,6 +18,7 @@ use super::{
     device,
     environment::Target,
     error::{CniError, Failure},
+    files::APPLICATION_FILE,
     found::{Found, Ours},
     ids,
     ipam::{Addresses, Ipam, given},
@@ -31,9 +32,6 @@ use node::socketdir::{Socket, SocketDir};
 use ovs::rows::NextConfig;
 use vocabulary::device_info::DeviceInfo;
 use vocabulary::{SOCKET_FILE, SocketMode};
-
-/// What a DPDK application reads, beside its socket.
-pub(super) const APPLICATION_FILE: &str = "vhostuser.json";
 
 /// How often others may change the same rows between our look and our transaction.
 const ATTEMPTS: usize = 3;

@@ -6,9 +6,8 @@ use std::{
 };
 
 use super::{
-    add::APPLICATION_FILE,
     error::CniError,
-    files,
+    files::{self, APPLICATION_FILE},
     found::Ours,
     ids::{ExternalIds, Holder},
     port::next_config,
