@@ -97,7 +97,7 @@ pub enum Refusal {
     #[error(transparent)]
     DeviceInfo(#[from] DeviceInfoError),
     /// A field is missing or of another type.
-    #[error("{field} {problem}: correct what writes it ({writer})")]
+    #[error("{field} {problem}: fix what writes it ({writer})")]
     Field {
         /// Its place.
         field: String,

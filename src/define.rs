@@ -1,9 +1,9 @@
-//! The pure path from a hook call's bytes to the domain that answers it. `OnDefineDomain` and `render` share it,
-//! which is what makes `render` worth trusting.
+//! The pure path from a hook call's bytes to the domain that answers it. `OnDefineDomain` and `render` share it, so what
+//! `render` prints is what the hook answers.
 
 use crate::config::NicConfig;
 use crate::domain::{Domain, DomainError};
-use crate::plan::{self, Attachments, Plan, PlanError, Wishes};
+use crate::plan::{self, Attachments, NicRequests, Plan, PlanError};
 use crate::vmi::{Vmi, VmiError};
 
 /// Why a domain cannot be defined.
@@ -20,27 +20,26 @@ pub enum DefineError {
     Domain(#[from] DomainError),
 }
 
-/// A call that has something for us, read and checked as far as that goes without attachments.
+/// A call with NICs of ours, validated as far as possible before attachments are known.
 #[derive(Debug)]
 pub struct Prepared<'a> {
-    /// Who asks.
+    /// The VMI.
     pub vmi: &'a Vmi,
     /// The NICs that need attachments.
-    pub wishes: Wishes,
+    pub requests: NicRequests,
     domain: Domain<'a>,
 }
 
-/// The answer, and what has to be done before it is given.
+/// The answer, and what to do before it is returned.
 #[derive(Debug)]
 pub struct Defined {
     /// The rewritten domain.
     pub xml: String,
-    /// The decisions behind it, with the links to make.
+    /// The decisions behind it, with the links to create.
     pub plan: Plan,
 }
 
-/// Reads the domain and the VMI's wishes. Nothing if no interface is ours: then the domain goes back as it came,
-/// not even looked at.
+/// Reads the domain and the VMI's requests. `None` if the VMI has no NIC of ours; the domain is then returned unparsed.
 pub fn prepare<'a>(
     vmi: &'a Vmi,
     domain_xml: &'a [u8],
@@ -51,8 +50,8 @@ pub fn prepare<'a>(
         return Ok(None);
     }
     let domain = Domain::parse(domain_xml)?;
-    let wishes = Wishes::of(vmi, &ours, domain.architecture().as_deref(), config)?;
-    Ok(Some(Prepared { vmi, wishes, domain }))
+    let requests = NicRequests::of(vmi, &ours, domain.architecture().as_deref(), config)?;
+    Ok(Some(Prepared { vmi, requests, domain }))
 }
 
 impl Prepared<'_> {
@@ -63,7 +62,8 @@ impl Prepared<'_> {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Defined, DefineError> {
-        let plan = self.wishes.plan(self.vmi, attachments, others, config)?;
+        let mut plan = self.requests.plan(self.vmi, attachments, others, config)?;
+        plan.warnings.extend(plan::shared_macs(self.vmi, &self.domain.macs(), &plan.nics));
         let xml = self.domain.rewrite(&plan.nics, &plan.order)?;
         Ok(Defined { xml, plan })
     }

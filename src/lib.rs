@@ -8,7 +8,7 @@
 //!  vmi::Vmi             domain::Domain (spans)     attachment::Attachment, by network
 //!    └──────────┐           │            ┌─────────────┘
 //!               ▼           │            ▼
-//!               └──────► plan::Wishes::plan ──► plan::Plan                 pure, total
+//!               └──────► NicRequests::plan ──► plan::Plan                 pure, total
 //!                           │            │
 //!                   ┌───────┘            └──────┐
 //!                   ▼                           ▼
@@ -19,23 +19,23 @@
 //! ```
 //!
 //! Everything that can be refused is refused before the first effect. [`define`] is the pure path as one; the hook
-//! server ([`hooks`]) and `render` ([`commands`]) share it.
+//! server ([`hooks`]) and [`render`] share it.
 
 #![warn(unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod annotations;
 pub mod attachment;
-pub mod cli;
-pub mod commands;
 pub mod config;
 pub mod define;
 pub mod doctor;
 pub mod domain;
 pub mod downwardapi;
 pub mod dra;
-pub mod hooks;
+pub(crate) mod hooks;
 pub mod plan;
+pub mod render;
 pub mod resolve;
-pub mod settings;
+pub mod serve;
 pub mod symlink;
 pub mod vmi;

@@ -1,4 +1,4 @@
-//! What the benches feed on: the demo's VM, and its domain blown up with more devices.
+//! The benches' inputs: the demo's VM, and larger ones made from it.
 #![allow(dead_code, unreachable_pub)]
 
 pub const VMI: &str = include_str!("../../examples/demo/vmi.json");
@@ -18,6 +18,29 @@ pub fn domain(size: usize) -> String {
         xml += &disk(number);
     }
     xml + after
+}
+
+/// The demo's domain and an element with so many attributes.
+pub fn wide_domain(count: usize) -> String {
+    let attributes: String = (0..count).map(|number| format!(" a{number}=\"\"")).collect();
+    DOMAIN.replacen("<devices>", &format!("<wide{attributes}/>\n\t<devices>"), 1)
+}
+
+/// The names of so many networks.
+pub fn networks(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("net{number}")).collect()
+}
+
+/// A VMI with a NIC of ours on each of these networks.
+pub fn vmi(networks: &[String]) -> String {
+    let list =
+        |entry: fn(&str) -> String| networks.iter().map(|name| entry(name)).collect::<Vec<_>>().join(",");
+    let interfaces = list(|name| format!(r#"{{"name":"{name}","binding":{{"name":"vhostuser"}}}}"#));
+    let networks = list(|name| format!(r#"{{"name":"{name}","multus":{{}}}}"#));
+    format!(
+        r#"{{"metadata":{{"namespace":"default","name":"vm"}},"spec":{{"networks":[{networks}],
+            "domain":{{"devices":{{"interfaces":[{interfaces}]}}}}}}}}"#
+    )
 }
 
 /// As KubeVirt writes one.

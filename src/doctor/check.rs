@@ -1,5 +1,7 @@
 //! What is wrong with a pod.
 
+use std::collections::BTreeMap;
+
 use super::snapshot::{Behind, Container, Link, Sidecar, Snapshot};
 use crate::attachment::{Attachment, NotReady, Problem};
 use crate::config::ContainerName;
@@ -7,7 +9,6 @@ use crate::downwardapi::{NetworkInfo, Others};
 use findings::{Finding, Id, Report};
 use vocabulary::{NetworkName, Quoted, SocketPath};
 
-/// Everything that is wrong.
 pub(super) fn check(pod: &Snapshot) -> Report {
     let mut report = Report::default();
     hook_dir(pod, &mut report.findings);
@@ -27,14 +28,14 @@ fn hook_dir(pod: &Snapshot, findings: &mut Vec<Finding>) {
         None => findings.push(Finding::new(
             Id::HookDirMissing,
             &path,
-            "the hook directory is missing: this is no container of a VM with a sidecar, or the volume is elsewhere",
-            "run this in the pod's container hook-sidecar-0, or name the directory with --hook-dir",
+            "the hook directory is missing: this is not a container of a VM with a sidecar, or the volume is elsewhere",
+            "run this in the pod's container hook-sidecar-0, or pass the directory with --hook-dir",
         )),
         Some(false) => findings.push(Finding::new(
             Id::HookDirNotWritable,
             &path,
-            "the hook directory cannot be written to: the sidecar has no place for its socket and its links",
-            "start it as the user that KubeVirt gives it (uid 107), without a securityContext of its own",
+            "the hook directory is not writable: the sidecar cannot create its socket and its links",
+            "run it as the user that KubeVirt assigns (uid 107), without its own securityContext",
         )),
         Some(true) => {}
     }
@@ -47,13 +48,12 @@ fn sidecar(seen: &Sidecar, report: &mut Report) {
         Some(name) if ContainerName::parse(name).is_none() => findings.push(Finding::new(
             Id::ContainerName,
             format_args!("CONTAINER_NAME = {}", Quoted(name)),
-            "this is not a container name of KubeVirt's ('hook-sidecar-<N>'): the domain would name a directory that \
-             compute does not have",
-            "take CONTAINER_NAME out of the image and its environment: KubeVirt 1.6 and later set it",
+            "not a KubeVirt sidecar name ('hook-sidecar-<N>'): the domain would name a directory that compute does not have",
+            "remove CONTAINER_NAME from the image and its environment: KubeVirt 1.6 and later set it",
         )),
         Some(name) => report.facts.push(format!("this is {name}")),
     }
-    match &seen.said {
+    match &seen.info {
         Ok(info) => networks(seen, info, report),
         Err(_) if seen.claims => {
             report.facts.push("the VM's networks are DRA claims: no network-info".to_owned())
@@ -70,14 +70,14 @@ fn unreadable(seen: &Sidecar, problem: &Problem) -> Finding {
     };
     let remedy = match problem {
         Problem::NotReady(NotReady::Missing) => {
-            "register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew"
+            "register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and restart the VM"
         }
         Problem::NotReady(_) => {
             "wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"
         }
         _ => "check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
     };
-    Finding::new(id, &place, format_args!("network-info {problem}: the VM's networks are not known"), remedy)
+    Finding::new(id, &place, format_args!("network-info {problem}: the VM's networks are unknown"), remedy)
 }
 
 fn networks(seen: &Sidecar, info: &NetworkInfo, report: &mut Report) {
@@ -87,8 +87,8 @@ fn networks(seen: &Sidecar, info: &NetworkInfo, report: &mut Report) {
         report.findings.push(Finding::new(
             Id::NetworkUnusable,
             format_args!("{place}, network {}", Quoted(name)),
-            format_args!("the network's device cannot be used: {refusal}"),
-            "correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
+            format_args!("the network's device is unusable: {refusal}"),
+            "correct its NAD, then restart the VM: kubectl get net-attach-def -A -o yaml",
         ));
     }
     if usable.is_empty() && unusable.is_empty() {
@@ -101,21 +101,17 @@ fn networks(seen: &Sidecar, info: &NetworkInfo, report: &mut Report) {
         ));
     }
     if seen.made.is_none() {
-        report.facts.push("no hook call so far: the links are made by the first".to_owned());
+        report.facts.push("no hook call yet: the first one creates the links".to_owned());
     }
-    let mut told: Vec<&NetworkName> = Vec::new();
-    for (network, attachment) in &usable {
-        if told.contains(&network) {
-            continue;
-        }
-        told.push(network);
-        let times = usable.iter().filter(|(other, _)| other == network).count();
-        match times {
-            1 => of_network(seen, network, attachment, report),
-            more => report.findings.push(Finding::new(
+    let mut by_name: BTreeMap<&NetworkName, Vec<&Attachment>> = BTreeMap::new();
+    usable.iter().for_each(|(network, found)| by_name.entry(network).or_default().push(found));
+    for (network, attachments) in by_name {
+        match attachments.as_slice() {
+            [one] => of_network(seen, network, one, report),
+            several => report.findings.push(Finding::new(
                 Id::NetworkTwice,
                 format_args!("{place}, network '{network}'"),
-                format_args!("the network is listed {more} times: each must have one socket"),
+                format_args!("the network is listed {} times: each needs one socket", several.len()),
                 "give each network of the VM its own name",
             )),
         }
@@ -130,7 +126,7 @@ fn of_network(seen: &Sidecar, network: &NetworkName, attachment: &Attachment, re
         report.findings.push(Finding::new(
             Id::PathTooLong,
             format_args!("{}, network '{network}', path = {socket}", seen.network_info.display()),
-            format_args!("QEMU cannot use the socket's name behind the link: {error}"),
+            format_args!("QEMU cannot use the socket's path through the link: {error}"),
             "give the socket a shorter file name in the device plugin, such as vhost.sock",
         ));
     }
@@ -140,9 +136,15 @@ fn of_network(seen: &Sidecar, network: &NetworkName, attachment: &Attachment, re
     if found != Some(wanted.as_str()) {
         report.findings.push(Finding::new(
             Id::LinkWrong,
-            format_args!("{} -> {}", path.display(), found.map_or("nothing".to_owned(), |to| Quoted(to).to_string())),
-            format_args!("the link of network '{network}' should lead to {wanted}: QEMU finds no socket directory"),
-            "look at the sidecar's log for what its hook call was refused: kubectl logs <pod> -c hook-sidecar-0",
+            format_args!(
+                "{} -> {}",
+                path.display(),
+                found.map_or("nothing".to_owned(), |to| Quoted(to).to_string())
+            ),
+            format_args!(
+                "the link of network '{network}' should point to {wanted}: QEMU finds no socket directory"
+            ),
+            "find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0",
         ));
     }
 }
@@ -154,7 +156,7 @@ fn link(link: &Link, report: &mut Report) {
         Behind::Nothing => report.findings.push(Finding::new(
             Id::LinkBroken,
             place,
-            "there is no such directory in compute: the pod has not got the device (QEMU: 'Failed to bind socket … No \
+            "there is no such directory in compute: the pod does not have the device (QEMU: 'Failed to bind socket … No \
              such file or directory')",
             "request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o \
              jsonpath='{.spec.containers[*].resources}'",
@@ -163,8 +165,7 @@ fn link(link: &Link, report: &mut Report) {
             Id::LinkNotWritable,
             place,
             "this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'",
-            "set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is as it should \
-             be",
+            "set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is correct",
         )),
     }
 }

@@ -1,31 +1,31 @@
-//! Looking at the pod from one of its containers.
+//! Reads the pod from one of its containers.
 
 use std::path::Path;
 
 use super::{
-    Places,
+    args::PodArgs,
     snapshot::{Behind, Container, Link, Sidecar, Snapshot},
 };
-use crate::config::{ContainerName, Layout};
+use crate::config::{ContainerName, SourceArgs};
 use crate::downwardapi;
 use host_io::look::{self, Kind};
 
-pub(super) fn gather(places: &Places) -> Snapshot {
-    let hook_dir = &places.hook_dir;
+pub(super) fn gather(args: &PodArgs) -> Snapshot {
+    let hook_dir = &args.hook_dirs.hook_dir;
     let writable = look::behind(hook_dir)
         .filter(|found| found.kind == Kind::Directory)
         .map(|_| look::writable(hook_dir));
-    let container = match is_compute(places) {
+    let name = ContainerName::parse(&args.container_name);
+    let container = match name.is_none() && is_compute(args) {
         true => Container::Compute(links_in_compute(hook_dir)),
-        false => Container::Sidecar(sidecar(places)),
+        false => Container::Sidecar(sidecar(args, name.as_ref())),
     };
     Snapshot { hook_dir: hook_dir.clone(), writable, container }
 }
 
 /// Compute sees one directory for each sidecar, and has no network-info.
-fn is_compute(places: &Places) -> bool {
-    let named = places.container_name.as_deref().and_then(ContainerName::parse).is_some();
-    !named && look::there(&places.network_info).is_none() && !sidecars(&places.hook_dir).is_empty()
+fn is_compute(args: &PodArgs) -> bool {
+    look::there(&args.sources.network_info).is_none() && !sidecars(&args.hook_dirs.hook_dir).is_empty()
 }
 
 fn sidecars(hook_dir: &Path) -> Vec<String> {
@@ -34,16 +34,16 @@ fn sidecars(hook_dir: &Path) -> Vec<String> {
     names
 }
 
-fn sidecar(places: &Places) -> Sidecar {
-    let name = places.container_name.as_deref().and_then(ContainerName::parse);
-    let layout = Layout::new(places.hook_dir.clone(), &places.compute_hook_dir, name.as_ref());
+fn sidecar(args: &PodArgs, name: Option<&ContainerName>) -> Sidecar {
+    let SourceArgs { network_info, dra_dir } = &args.sources;
+    let layout = args.hook_dirs.layout(name);
     let links = Path::new(&layout.links.to_string()).to_owned();
     Sidecar {
-        container_name: places.container_name.clone().filter(|name| !name.is_empty()),
+        container_name: Some(args.container_name.clone()).filter(|name| !name.is_empty()),
         compute: layout.compute,
-        network_info: places.network_info.clone(),
-        said: downwardapi::read(&places.network_info),
-        claims: look::names(&places.dra_dir).is_ok_and(|names| !names.is_empty()),
+        network_info: network_info.clone(),
+        info: downwardapi::read(network_info),
+        claims: look::names(dra_dir).is_ok_and(|names| !names.is_empty()),
         made: made(&links),
         links,
     }

@@ -1,32 +1,41 @@
-//! A VM's pod: the hook directory, network-info, the links, and the lengths of paths.
+//! `doctor`: what is wrong with a VM's pod (the hook directory, network-info, the links, the lengths of paths), and how
+//! to fix it.
 
+mod args;
 mod check;
 mod gather;
-pub mod snapshot;
+mod snapshot;
 
-use std::path::PathBuf;
+use std::process::ExitCode;
 
-use findings::Report;
-use vocabulary::ComputePath;
+use clap::Subcommand;
 
-/// What to look at. Its defaults are the sidecar's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
-    /// The directory for hook sockets and links.
-    pub hook_dir: PathBuf,
-    /// The same volume's root as compute sees it.
-    pub compute_hook_dir: ComputePath,
-    /// The downward API file.
-    pub network_info: PathBuf,
-    /// The folder with metadata of DRA claims.
-    pub dra_dir: PathBuf,
-    /// `CONTAINER_NAME`.
-    pub container_name: Option<String>,
+use findings::{Report, exit};
+
+pub use args::PodArgs;
+
+/// Where to look.
+#[derive(Debug, Subcommand)]
+pub enum DoctorCommand {
+    /// Diagnose this VM's pod, from its sidecar or its compute container: hook directory, network-info, links
+    Pod(PodArgs),
+    /// Print which command inspects a node: `vhostuser-device-plugin doctor`
+    Node,
 }
 
-/// Looks at the pod, and says what is wrong.
-pub fn examine(places: &Places) -> Report {
-    check::check(&gather::gather(places))
+/// Kept out of the sidecar, which runs once per VM; the device plugin's binary is on every node.
+const ON_NODE: &str = "error: to inspect a node, run 'vhostuser-device-plugin doctor', on the node or in the device plugin's pod";
+
+/// Prints the report.
+pub fn run(command: DoctorCommand) -> ExitCode {
+    match command {
+        DoctorCommand::Pod(args) => exit::report(&examine(&args), args.json),
+        DoctorCommand::Node => exit::fail(exit::USAGE, ON_NODE),
+    }
+}
+
+fn examine(args: &PodArgs) -> Report {
+    check::check(&gather::gather(args))
 }
 
 #[cfg(test)]

@@ -6,20 +6,19 @@ use crate::attachment::Problem;
 use crate::downwardapi::NetworkInfo;
 use vocabulary::ComputePath;
 
-/// All of it.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     /// The directory for hook sockets and links.
-    pub hook_dir: PathBuf,
-    /// Whether it is there, and may be written to.
-    pub writable: Option<bool>,
+    pub(super) hook_dir: PathBuf,
+    /// Whether it is writable; `None` if it is missing.
+    pub(super) writable: Option<bool>,
     /// What only this container has.
-    pub container: Container,
+    pub(super) container: Container,
 }
 
 /// Which container it is.
 #[derive(Debug)]
-pub enum Container {
+pub(super) enum Container {
     /// This program's own.
     Sidecar(Sidecar),
     /// The one with libvirt and QEMU.
@@ -28,38 +27,38 @@ pub enum Container {
 
 /// The sidecar's view.
 #[derive(Debug)]
-pub struct Sidecar {
+pub(super) struct Sidecar {
     /// `CONTAINER_NAME`, if it is set.
-    pub container_name: Option<String>,
+    pub(super) container_name: Option<String>,
     /// Where the links are, as this container sees it.
-    pub links: PathBuf,
+    pub(super) links: PathBuf,
     /// The same as compute sees it.
-    pub compute: ComputePath,
+    pub(super) compute: ComputePath,
     /// The downward API file.
-    pub network_info: PathBuf,
-    /// What it says.
-    pub said: Result<NetworkInfo, Problem>,
-    /// Whether there is metadata of DRA claims, which stands in for network-info.
-    pub claims: bool,
-    /// The links that there are: name and target. Nothing before the first hook call.
-    pub made: Option<Vec<(String, String)>>,
+    pub(super) network_info: PathBuf,
+    /// Its content.
+    pub(super) info: Result<NetworkInfo, Problem>,
+    /// Whether there is metadata of DRA claims, which replaces network-info.
+    pub(super) claims: bool,
+    /// The existing links: name and target. `None` before the first hook call.
+    pub(super) made: Option<Vec<(String, String)>>,
 }
 
 /// A stable link, seen from compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub(super) struct Link {
     /// Its path.
-    pub path: PathBuf,
-    /// Where it leads.
-    pub target: String,
-    /// What is behind it.
-    pub behind: Behind,
+    pub(super) path: PathBuf,
+    /// What it points to.
+    pub(super) target: String,
+    /// What that is.
+    pub(super) behind: Behind,
 }
 
-/// What is behind a link.
+/// What a link points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Behind {
-    /// Nothing, or no directory.
+pub(super) enum Behind {
+    /// Nothing, or not a directory.
     Nothing,
     /// A directory that QEMU cannot write to.
     ReadOnly,

@@ -1,4 +1,4 @@
-//! A pod that is right, and the same with one thing broken: the finding's exact text.
+//! A correct pod, and the same with one thing broken: the finding's exact text.
 
 use std::{
     fs,
@@ -6,9 +6,11 @@ use std::{
     path::PathBuf,
 };
 
+use expect_test::expect;
 use tempfile::TempDir;
 
-use super::{Places, check, examine, snapshot};
+use super::{PodArgs, check, examine, snapshot};
+use crate::config::{HookDirs, SourceArgs};
 use vocabulary::{ComputePath, NetworkName};
 
 const INFO: &str = r#"{"interfaces":[{"network":"net1","deviceInfo":{"type":"vhost-user","vhost-user":
@@ -16,7 +18,7 @@ const INFO: &str = r#"{"interfaces":[{"network":"net1","deviceInfo":{"type":"vho
 
 struct Pod {
     dir: TempDir,
-    places: Places,
+    args: PodArgs,
 }
 
 fn link_name() -> String {
@@ -27,16 +29,16 @@ impl Pod {
     /// A sidecar of KubeVirt 1.6 or later whose hook was called.
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let places = Places {
+        let hook_dirs = HookDirs {
             hook_dir: dir.path().join("hooks"),
             compute_hook_dir: ComputePath::directory("/var/run/kubevirt-hooks").unwrap(),
-            network_info: dir.path().join("network-info"),
-            dra_dir: dir.path().join("claims"),
-            container_name: Some("hook-sidecar-0".to_owned()),
         };
-        fs::create_dir_all(places.hook_dir.join("userdata")).unwrap();
-        fs::write(&places.network_info, INFO).unwrap();
-        let pod = Self { dir, places };
+        let sources =
+            SourceArgs { network_info: dir.path().join("network-info"), dra_dir: dir.path().join("claims") };
+        let args = PodArgs { hook_dirs, sources, container_name: "hook-sidecar-0".to_owned(), json: false };
+        fs::create_dir_all(args.hook_dirs.hook_dir.join("userdata")).unwrap();
+        fs::write(&args.sources.network_info, INFO).unwrap();
+        let pod = Self { dir, args };
         symlink("/var/run/vhostuser/s-0", pod.link()).unwrap();
         pod
     }
@@ -44,10 +46,10 @@ impl Pod {
     /// Compute, with a link to a directory of the test's.
     fn compute() -> Self {
         let mut pod = Self::new();
-        fs::remove_dir_all(&pod.places.hook_dir).unwrap();
-        fs::remove_file(&pod.places.network_info).unwrap();
-        pod.places.container_name = Some("compute".to_owned());
-        let userdata = pod.places.hook_dir.join("hook-sidecar-0/userdata");
+        fs::remove_dir_all(&pod.args.hook_dirs.hook_dir).unwrap();
+        fs::remove_file(&pod.args.sources.network_info).unwrap();
+        pod.args.container_name = "compute".to_owned();
+        let userdata = pod.args.hook_dirs.hook_dir.join("hook-sidecar-0/userdata");
         fs::create_dir_all(&userdata).unwrap();
         fs::create_dir(pod.device()).unwrap();
         symlink(pod.device(), userdata.join(link_name())).unwrap();
@@ -59,12 +61,12 @@ impl Pod {
     }
 
     fn link(&self) -> PathBuf {
-        self.places.hook_dir.join("userdata").join(link_name())
+        self.args.hook_dirs.hook_dir.join("userdata").join(link_name())
     }
 
     fn said(&self) -> (Vec<String>, Vec<String>) {
         let shown = |text: String| text.replace(self.dir.path().to_str().unwrap(), "T");
-        let report = examine(&self.places);
+        let report = examine(&self.args);
         (
             report.facts.into_iter().map(shown).collect(),
             report.findings.iter().map(|finding| shown(finding.to_string())).collect(),
@@ -72,11 +74,13 @@ impl Pod {
     }
 }
 
-#[track_caller]
-fn broken(breaks: impl FnOnce(&mut Pod), expected: &str) {
+/// The only finding, with the link's name as `LINK`.
+fn broken(breaks: impl FnOnce(&mut Pod)) -> String {
     let mut pod = Pod::new();
     breaks(&mut pod);
-    assert_eq!(pod.said().1, [expected]);
+    let (_, findings) = pod.said();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    findings[0].replace(&link_name(), "LINK")
 }
 
 #[test]
@@ -85,152 +89,122 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
     assert_eq!(Pod::new().said(), (vec!["this is hook-sidecar-0".to_owned(), network.to_owned()], vec![]));
 
     let mut old = Pod::new();
-    old.places.container_name = None;
-    fs::remove_dir_all(old.places.hook_dir.join("userdata")).unwrap();
+    old.args.container_name = String::new();
+    fs::remove_dir_all(old.args.hook_dirs.hook_dir.join("userdata")).unwrap();
     let facts = [
         "no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all",
-        "no hook call so far: the links are made by the first",
+        "no hook call yet: the first one creates the links",
         network,
     ];
     assert_eq!(old.said(), (facts.map(str::to_owned).to_vec(), vec![]));
 
     let claims = Pod::new();
-    fs::create_dir_all(claims.places.dra_dir.join("x")).unwrap();
-    fs::remove_file(&claims.places.network_info).unwrap();
+    fs::create_dir_all(claims.args.sources.dra_dir.join("x")).unwrap();
+    fs::remove_file(&claims.args.sources.network_info).unwrap();
     let facts = ["this is hook-sidecar-0", "the VM's networks are DRA claims: no network-info"];
     assert_eq!(claims.said(), (facts.map(str::to_owned).to_vec(), vec![]));
 }
 
 #[test]
 fn the_hook_directory() {
-    let mut pod = Pod::new();
-    pod.places.hook_dir = pod.dir.path().join("none");
-    assert_eq!(
-        pod.said().1,
-        ["hook-dir-missing: the hook directory is missing: this is no container of a VM with a sidecar, or the volume is elsewhere
-  where: T/none
-  mend:  run this in the pod's container hook-sidecar-0, or name the directory with --hook-dir"]
-    );
-    // Root may write anywhere, so the look's result is given.
+    expect![[r#"
+        hook-dir-missing: the hook directory is missing: this is not a container of a VM with a sidecar, or the volume is elsewhere
+          where: T/none
+          fix:   run this in the pod's container hook-sidecar-0, or pass the directory with --hook-dir"#]].assert_eq(&broken(|pod| pod.args.hook_dirs.hook_dir = pod.dir.path().join("none")));
+    // Root may write anywhere, so the result is given.
     let container = snapshot::Container::Compute(Vec::new());
     let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(false), container };
-    assert_eq!(
-        check::check(&seen).findings[0].to_string(),
-        "hook-dir-not-writable: the hook directory cannot be written to: the sidecar has no place for its socket and its links
-  where: /hooks
-  mend:  start it as the user that KubeVirt gives it (uid 107), without a securityContext of its own"
-    );
+    expect![[r#"
+        hook-dir-not-writable: the hook directory is not writable: the sidecar cannot create its socket and its links
+          where: /hooks
+          fix:   run it as the user that KubeVirt assigns (uid 107), without its own securityContext"#]].assert_eq(&check::check(&seen).findings[0].to_string());
 }
 
 #[test]
 fn the_containers_name() {
     let mut pod = Pod::new();
-    pod.places.container_name = Some("mine".to_owned());
-    assert_eq!(
-        pod.said().1,
-        ["container-name: this is not a container name of KubeVirt's ('hook-sidecar-<N>'): the domain would name a directory that compute does not have
-  where: CONTAINER_NAME = 'mine'
-  mend:  take CONTAINER_NAME out of the image and its environment: KubeVirt 1.6 and later set it"]
-    );
+    pod.args.container_name = "mine".to_owned();
+    expect![[r#"
+        container-name: not a KubeVirt sidecar name ('hook-sidecar-<N>'): the domain would name a directory that compute does not have
+          where: CONTAINER_NAME = 'mine'
+          fix:   remove CONTAINER_NAME from the image and its environment: KubeVirt 1.6 and later set it"#]].assert_eq(&pod.said().1[0]);
 }
 
 #[test]
 fn network_info() {
-    broken(
-        |pod| fs::remove_file(&pod.places.network_info).unwrap(),
-        "network-info-missing: network-info is missing: the VM's networks are not known
-  where: T/network-info
-  mend:  register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew",
-    );
-    for (text, problem) in [("", "is empty"), ("{", "is not complete JSON (line 1, column 1)")] {
-        broken(
-            |pod| fs::write(&pod.places.network_info, text).unwrap(),
-            &format!(
-                "network-info-unusable: network-info {problem}: the VM's networks are not known
-  where: T/network-info
-  mend:  wait for Multus; then: kubectl get pod <pod> -o jsonpath='{{.metadata.annotations}}' | grep network-info"
-            ),
-        );
-    }
-    broken(
-        |pod| {
-            fs::remove_file(&pod.places.network_info).unwrap();
-            fs::create_dir(&pod.places.network_info).unwrap();
-        },
-        "network-info-unusable: network-info cannot be read: not a regular file; check the mount and its permissions in the sidecar: the VM's networks are not known
-  where: T/network-info
-  mend:  check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
-    );
+    expect![[r#"
+        network-info-missing: network-info is missing: the VM's networks are unknown
+          where: T/network-info
+          fix:   register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and restart the VM"#]].assert_eq(&broken(|pod| fs::remove_file(&pod.args.sources.network_info).unwrap()));
+    expect![[r#"
+        network-info-unusable: network-info is empty: the VM's networks are unknown
+          where: T/network-info
+          fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, "").unwrap()));
+    expect![[r#"
+        network-info-unusable: network-info is not complete JSON (line 1, column 1): the VM's networks are unknown
+          where: T/network-info
+          fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, "{").unwrap()));
+    expect![[r#"
+        network-info-unusable: network-info cannot be read: not a regular file; check the mount and its permissions in the sidecar: the VM's networks are unknown
+          where: T/network-info
+          fix:   check the mount and its permissions in the sidecar: ls -l /etc/podinfo"#]].assert_eq(&broken(|pod| {
+        fs::remove_file(&pod.args.sources.network_info).unwrap();
+        fs::create_dir(&pod.args.sources.network_info).unwrap();
+    }));
 }
 
 #[test]
 fn networks() {
-    broken(
-        |pod| fs::write(&pod.places.network_info, r#"{"interfaces":[{"network":"net1"}]}"#).unwrap(),
-        "network-info-no-device: network-info lists no network with a vhost-user device: no NIC gets a socket
-  where: T/network-info
-  mend:  name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)",
-    );
-    broken(
-        |pod| fs::write(&pod.places.network_info, INFO.replace(r#""path":"/"#, r#""path":""#)).unwrap(),
-        "network-unusable: the network's device cannot be used: deviceInfo.vhost-user.path: path 'var/run/vhostuser/s-0/vhost.sock' is not absolute: the device plugin or driver must publish the socket's absolute path in the compute container
-  where: T/network-info, network 'net1'
-  mend:  correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
-    );
+    let with = |info: &str| broken(|pod| fs::write(&pod.args.sources.network_info, info).unwrap());
+    expect![[r#"
+        network-info-no-device: network-info lists no network with a vhost-user device: no NIC gets a socket
+          where: T/network-info
+          fix:   name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)"#]].assert_eq(&with(r#"{"interfaces":[{"network":"net1"}]}"#));
+    expect![[r#"
+        network-unusable: the network's device is unusable: deviceInfo.vhost-user.path: path 'var/run/vhostuser/s-0/vhost.sock' is not absolute: the device plugin or driver must publish the socket's absolute path in the compute container
+          where: T/network-info, network 'net1'
+          fix:   correct its NAD, then restart the VM: kubectl get net-attach-def -A -o yaml"#]].assert_eq(&with(&INFO.replace(r#""path":"/"#, r#""path":""#)));
     let (begin, end) = INFO.split_once(r#"{"network":"default"}"#).unwrap();
     let entry = begin.strip_prefix(r#"{"interfaces":["#).unwrap().trim_end_matches(',');
-    broken(
-        |pod| fs::write(&pod.places.network_info, format!("{begin}{entry}{end}")).unwrap(),
-        "network-twice: the network is listed 2 times: each must have one socket
-  where: T/network-info, network 'net1'
-  mend:  give each network of the VM its own name",
-    );
+    expect![[r#"
+        network-twice: the network is listed 2 times: each needs one socket
+          where: T/network-info, network 'net1'
+          fix:   give each network of the VM its own name"#]]
+    .assert_eq(&with(&format!("{begin}{entry}{end}")));
 }
 
 #[test]
 fn paths_and_links() {
-    let name = "x".repeat(60);
-    broken(
-        |pod| fs::write(&pod.places.network_info, INFO.replace("vhost.sock", &name)).unwrap(),
-        &format!(
-            "path-too-long: QEMU cannot use the socket's name behind the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/{}/{name}' has 123 bytes, more than the 107 that a unix socket can have
-  where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/{name}
-  mend:  give the socket a shorter file name in the device plugin, such as vhost.sock",
-            link_name()
-        ),
-    );
-    let wrong = |target: &str| {
-        format!(
-            "link-wrong: the link of network 'net1' should lead to /var/run/vhostuser/s-0: QEMU finds no socket directory
-  where: T/hooks/userdata/{} -> {target}
-  mend:  look at the sidecar's log for what its hook call was refused: kubectl logs <pod> -c hook-sidecar-0",
-            link_name()
-        )
-    };
-    broken(|pod| fs::remove_file(pod.link()).unwrap(), &wrong("nothing"));
-    broken(
-        |pod| {
-            fs::remove_file(pod.link()).unwrap();
-            symlink("/elsewhere", pod.link()).unwrap();
-        },
-        &wrong("'/elsewhere'"),
-    );
+    let long = INFO.replace("vhost.sock", &"x".repeat(60));
+    expect![[r#"
+        path-too-long: QEMU cannot use the socket's path through the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/LINK/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' has 123 bytes, more than the 107 of a unix socket
+          where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+          fix:   give the socket a shorter file name in the device plugin, such as vhost.sock"#]].assert_eq(&broken(|pod| fs::write(&pod.args.sources.network_info, long).unwrap()));
+    expect![[r#"
+        link-wrong: the link of network 'net1' should point to /var/run/vhostuser/s-0: QEMU finds no socket directory
+          where: T/hooks/userdata/LINK -> nothing
+          fix:   find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| fs::remove_file(pod.link()).unwrap()));
+    expect![[r#"
+        link-wrong: the link of network 'net1' should point to /var/run/vhostuser/s-0: QEMU finds no socket directory
+          where: T/hooks/userdata/LINK -> '/elsewhere'
+          fix:   find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| {
+        fs::remove_file(pod.link()).unwrap();
+        symlink("/elsewhere", pod.link()).unwrap();
+    }));
 }
 
 #[test]
 fn in_compute() {
     let place = format!("T/hooks/hook-sidecar-0/userdata/{} -> 'T/device'", link_name());
-    let facts = vec!["this is the compute container: 1 links".to_owned(), place.clone()];
+    let facts = vec!["this is the compute container: 1 links".to_owned(), place];
     assert_eq!(Pod::compute().said(), (facts, vec![]));
 
     let pod = Pod::compute();
     fs::remove_dir(pod.device()).unwrap();
-    let broken = format!(
-        "link-broken: there is no such directory in compute: the pod has not got the device (QEMU: 'Failed to bind socket … No such file or directory')
-  where: {place}
-  mend:  request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{{.spec.containers[*].resources}}'"
-    );
-    assert_eq!(pod.said().1, [broken]);
+    expect![[r#"
+        link-broken: there is no such directory in compute: the pod does not have the device (QEMU: 'Failed to bind socket … No such file or directory')
+          where: T/hooks/hook-sidecar-0/userdata/LINK -> 'T/device'
+          fix:   request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{.spec.containers[*].resources}'"#]].assert_eq(&pod.said().1[0].replace(&link_name(), "LINK"));
 }
 
 #[test]
@@ -239,19 +213,17 @@ fn in_compute_a_directory_of_another_user() {
     let link = snapshot::Link { path, target: "/d".to_owned(), behind: snapshot::Behind::ReadOnly };
     let container = snapshot::Container::Compute(vec![link]);
     let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(true), container };
-    assert_eq!(
-        check::check(&seen).findings[0].to_string(),
-        "link-not-writable: this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'
-  where: /hooks/l -> '/d'
-  mend:  set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is as it should be"
-    );
+    expect![[r#"
+        link-not-writable: this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'
+          where: /hooks/l -> '/d'
+          fix:   set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is correct"#]].assert_eq(&check::check(&seen).findings[0].to_string());
 }
 
-/// What a look at rights says, for a user who is not root.
+/// For a user who is not root.
 #[test]
 fn rights_are_asked_of_the_kernel() {
     let pod = Pod::new();
-    fs::set_permissions(&pod.places.hook_dir, fs::Permissions::from_mode(0o500)).unwrap();
+    fs::set_permissions(&pod.args.hook_dirs.hook_dir, fs::Permissions::from_mode(0o500)).unwrap();
     let root = rustix::process::geteuid().is_root();
-    assert_eq!(host_io::look::writable(&pod.places.hook_dir), root);
+    assert_eq!(host_io::look::writable(&pod.args.hook_dirs.hook_dir), root);
 }

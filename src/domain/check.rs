@@ -1,34 +1,41 @@
-//! The last look, at the very bytes that are returned: what is wrong here would be a VM that starts and stays mute.
+//! Final check of the returned bytes: a mistake here is a VM that boots but never passes a packet.
 
-use super::{Domain, DomainError, interface, memory, nic::Nic, qemu_override};
+use std::collections::HashSet;
 
-/// Reads the answer anew and checks what it promises.
+use super::{
+    conflicts, document::Node, error::DomainError, interfaces::Interfaces, libvirt::Domain, memory, nic::Nic,
+    overrides::Overrides,
+};
+
+/// Parses the answer again and checks what it promises.
 pub(super) fn answer(xml: &str, nics: &[Nic]) -> Result<(), DomainError> {
-    let domain =
-        Domain::parse(xml.as_bytes()).map_err(|_| DomainError::BadResult("it is not well-formed"))?;
+    let bad = |problem| Err(DomainError::BadResult(problem));
+    let domain = match Domain::parse(xml.as_bytes()) {
+        Ok(domain) => domain,
+        Err(error) if error.is_about_size() => return Err(DomainError::AnswerTooLarge),
+        Err(_) => return bad("it is not well-formed"),
+    };
     if !memory::is_shared(&domain) {
-        return Err(DomainError::BadResult("guest memory is not shared"));
+        return bad("guest memory is not shared");
     }
-    for nic in nics {
-        let once = interface::check_conflicts(&domain, std::slice::from_ref(nic)).is_ok();
-        if !once || !stands_as_wanted(&domain, nic) {
-            return Err(DomainError::BadResult("a NIC is missing, doubled or not as planned"));
-        }
-        if !qemu_override::has_exactly(&domain, nic) {
-            return Err(DomainError::BadResult("a NIC has another MTU than planned"));
-        }
+    let interfaces = Interfaces::of(&domain);
+    let in_place = |nic: &Nic| {
+        interfaces.only(&nic.network.alias()).is_some_and(|interface| is_as_planned(interface, nic))
+    };
+    if conflicts::check(&domain, &interfaces, nics).is_err() || !nics.iter().all(in_place) {
+        return bad("a NIC is missing, repeated or not as planned");
+    }
+    if !are_distinct(nics.iter().map(|nic| nic.mac)) || !are_distinct(nics.iter().map(|nic| &nic.socket)) {
+        return bad("two NICs have the same MAC address or socket");
+    }
+    let overrides = Overrides::of(&domain);
+    if !nics.iter().all(|nic| has_its_mtu(&overrides, nic)) {
+        return bad("a NIC has another MTU than planned");
     }
     Ok(())
 }
 
-fn stands_as_wanted(domain: &Domain<'_>, nic: &Nic) -> bool {
-    let alias = nic.network.alias();
-    let mut own = domain.devices().children_named("interface").filter(|interface| {
-        interface.child("alias").and_then(|found| found.attribute("name")).is_some_and(|found| found == alias)
-    });
-    let (Some(interface), None) = (own.next(), own.next()) else {
-        return false;
-    };
+fn is_as_planned(interface: Node<'_>, nic: &Nic) -> bool {
     let Some(source) = interface.child("source") else {
         return false;
     };
@@ -37,4 +44,19 @@ fn stands_as_wanted(domain: &Domain<'_>, nic: &Nic) -> bool {
         && is("type", "unix")
         && is("path", nic.socket.as_str())
         && is("mode", nic.mode.as_str())
+}
+
+fn has_its_mtu(overrides: &Overrides<'_>, nic: &Nic) -> bool {
+    let values: Vec<_> =
+        overrides.properties(&nic.network.alias()).map(|property| property.attribute("value")).collect();
+    match (values.as_slice(), nic.mtu) {
+        ([], None) => true,
+        ([Some(value)], Some(mtu)) => *value == mtu.bytes().to_string(),
+        _ => false,
+    }
+}
+
+fn are_distinct<T: Eq + std::hash::Hash>(mut values: impl Iterator<Item = T>) -> bool {
+    let mut seen = HashSet::new();
+    values.all(|value| seen.insert(value))
 }

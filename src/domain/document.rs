@@ -1,10 +1,14 @@
-//! A document as byte ranges: which element stands where in the text. Made by [`super::xml`].
+//! A document as byte ranges: which element is where in the text. Built by [`super::xml`].
 
 use std::{borrow::Cow, ops::Range};
 
-use super::xml::resolve_entities;
+use super::xml::entities;
 
-/// A well-formed document: its text and where its elements stand in it.
+/// Elements with more attributes than this keep them sorted by name, so that looking one up, and finding repeated
+/// ones, does not take quadratic time.
+pub(super) const WIDE: usize = 16;
+
+/// A well-formed document: its text and where its elements are in it.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) text: &'a str,
@@ -12,28 +16,39 @@ pub(super) struct Document<'a> {
     pub(super) attributes: Vec<Attribute>,
 }
 
+/// Bytes of the text. Four bytes an offset: a document has at most 4 MiB, and the elements of a large one would
+/// otherwise take more memory than its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// Another element, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link(u32);
+
 #[derive(Debug)]
 pub(super) struct Element {
-    /// The qualified name, behind the `<`.
-    pub(super) name: Range<usize>,
-    pub(super) start_tag: Range<usize>,
-    /// Where the end tag begins; the end of the start tag for a self-closed element.
-    pub(super) content_end: usize,
-    pub(super) end: usize,
-    pub(super) attributes: Range<usize>,
-    pub(super) parent: Option<usize>,
-    pub(super) first_child: Option<usize>,
-    pub(super) last_child: Option<usize>,
-    pub(super) next_sibling: Option<usize>,
-    /// Text other than white space, CDATA, a comment or a processing instruction stands directly inside.
+    /// The qualified name, after the `<`.
+    pub(super) name: Span,
+    pub(super) start_tag: Span,
+    /// From the end tag's `<` to its `>`; empty for a self-closed element.
+    pub(super) end_tag: Span,
+    pub(super) attributes: Span,
+    pub(super) parent: Link,
+    pub(super) first_child: Link,
+    pub(super) last_child: Link,
+    pub(super) next_sibling: Link,
+    /// Directly inside is text other than white space, CDATA, a comment or a processing instruction.
     pub(super) has_text: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Attribute {
-    pub(super) name: Range<usize>,
+    pub(super) name: Span,
     /// The value between its quotes, as written.
-    pub(super) value: Range<usize>,
+    pub(super) value: Span,
 }
 
 /// One element of a [`Document`].
@@ -41,6 +56,41 @@ pub(super) struct Attribute {
 pub(super) struct Node<'d> {
     document: &'d Document<'d>,
     index: usize,
+}
+
+/// Offsets never exceed the size limit of a document, which is far below this.
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+impl Span {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: narrow(range.start), end: narrow(range.end) }
+    }
+}
+
+impl Link {
+    pub(super) const NONE: Self = Self(u32::MAX);
+
+    pub(super) fn to(index: usize) -> Self {
+        Self(narrow(index))
+    }
+
+    pub(super) fn index(self) -> Option<usize> {
+        (self.0 != u32::MAX).then_some(self.0 as usize)
+    }
+}
+
+impl Attribute {
+    pub(super) fn name(self, text: &str) -> &str {
+        &text[self.name.range()]
+    }
 }
 
 impl<'a> Document<'a> {
@@ -55,6 +105,10 @@ impl<'a> Document<'a> {
     pub(super) fn node(&self, index: usize) -> Node<'_> {
         Node { document: self, index }
     }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        (0..self.elements.len()).map(|index| self.node(index))
+    }
 }
 
 impl<'d> Node<'d> {
@@ -66,23 +120,24 @@ impl<'d> Node<'d> {
         self.index
     }
 
-    pub(super) fn is_same(self, other: Self) -> bool {
-        self.index == other.index
-    }
-
     /// The qualified name, prefix included.
     pub(super) fn name(self) -> &'d str {
-        &self.document.text[self.element().name.clone()]
+        &self.document.text[self.element().name.range()]
     }
 
-    /// Where an attribute can be put: directly behind the name, right for `>`, `/>` and any spacing.
+    /// The name's prefix with its colon; empty if it has none.
+    pub(super) fn prefix(self) -> &'d str {
+        self.name().find(':').map_or("", |colon| &self.name()[..=colon])
+    }
+
+    /// Where an attribute can be inserted: directly after the name, right for `>`, `/>` and any spacing.
     pub(super) fn name_end(self) -> usize {
-        self.element().name.end
+        self.element().name.range().end
     }
 
     /// The whole element, from `<` to the last `>`.
     pub(super) fn range(self) -> Range<usize> {
-        self.element().start_tag.start..self.element().end
+        self.element().start_tag.range().start..self.element().end_tag.range().end
     }
 
     /// The whole element as it is written.
@@ -91,32 +146,25 @@ impl<'d> Node<'d> {
     }
 
     pub(super) fn is_self_closed(self) -> bool {
-        self.element().content_end == self.element().end
+        self.element().end_tag.range().is_empty()
     }
 
     /// Where the end tag begins.
     pub(super) fn content_end(self) -> usize {
-        self.element().content_end
+        self.element().end_tag.range().start
     }
 
     /// The start tag as it is written, without `/>` or `>`.
     pub(super) fn open_tag(self) -> &'d str {
-        self.document.text[self.element().start_tag.clone()]
+        self.document.text[self.element().start_tag.range()]
             .trim_end_matches('>')
             .trim_end_matches('/')
             .trim_end()
     }
 
-    /// The newline and indent directly before the element; empty if it does not begin a line.
-    pub(super) fn lead(self) -> &'d str {
-        let before = &self.document.text[..self.element().start_tag.start];
-        let indent = before.trim_end_matches([' ', '\t']).len();
-        let line = &before[..indent];
-        let newline = match line.strip_suffix('\n') {
-            Some(rest) => rest.strip_suffix('\r').unwrap_or(rest).len(),
-            None => return "",
-        };
-        &before[newline..]
+    /// The text before the element.
+    pub(super) fn before(self) -> &'d str {
+        &self.document.text[..self.range().start]
     }
 
     pub(super) fn has_text(self) -> bool {
@@ -125,7 +173,8 @@ impl<'d> Node<'d> {
 
     pub(super) fn children(self) -> impl Iterator<Item = Node<'d>> {
         let document = self.document;
-        std::iter::successors(self.element().first_child, |&index| document.elements[index].next_sibling)
+        let next = |&index: &usize| document.elements[index].next_sibling.index();
+        std::iter::successors(self.element().first_child.index(), next)
             .map(move |index| Node { document, index })
     }
 
@@ -137,36 +186,32 @@ impl<'d> Node<'d> {
         self.children_named(name).next()
     }
 
+    pub(super) fn last_child(self) -> Option<Node<'d>> {
+        let index = self.element().last_child.index()?;
+        Some(Node { index, ..self })
+    }
+
     /// An attribute's value with entities resolved.
     pub(super) fn attribute(self, name: &str) -> Option<Cow<'d, str>> {
-        let text = self.document.text;
-        let attribute = self.attributes().find(|attribute| &text[attribute.name.clone()] == name)?;
-        let raw = &text[attribute.value.clone()];
-        Some(resolve_entities(raw))
+        Some(entities::resolve(&self.document.text[self.value_range(name)?]))
     }
 
-    /// Where an attribute's value stands, between its quotes.
+    /// Where an attribute's value is, between its quotes.
     pub(super) fn value_range(self, name: &str) -> Option<Range<usize>> {
-        let text = self.document.text;
-        self.attributes()
-            .find(|attribute| &text[attribute.name.clone()] == name)
-            .map(|found| found.value.clone())
+        let (text, all) = (self.document.text, self.attributes());
+        let found = if all.len() > WIDE {
+            all.binary_search_by(|attribute| attribute.name(text).cmp(name)).ok()
+        } else {
+            all.iter().position(|attribute| attribute.name(text) == name)
+        };
+        Some(all[found?].value.range())
     }
 
-    /// Whether any element of the document carries this prefix, declared or not.
-    pub(super) fn uses_prefix(self, prefix: &str) -> bool {
-        let name = |element: &Element| &self.document.text[element.name.clone()];
-        self.document
-            .elements
-            .iter()
-            .any(|element| name(element).split_once(':').is_some_and(|(found, _)| found == prefix))
+    fn attributes(self) -> &'d [Attribute] {
+        &self.document.attributes[self.element().attributes.range()]
     }
 
-    fn attributes(self) -> std::slice::Iter<'d, Attribute> {
-        self.document.attributes[self.element().attributes.clone()].iter()
-    }
-
-    /// The part of the name behind the prefix, if the prefix (or the lack of one) stands for `namespace` here.
+    /// The part of the name after the prefix, if the prefix (or the lack of one) stands for `namespace` here.
     pub(super) fn local_name_in(self, namespace: &str) -> Option<&'d str> {
         let (declaration, local) = match self.name().split_once(':') {
             Some((prefix, local)) => (format!("xmlns:{prefix}"), local),
@@ -179,15 +224,20 @@ impl<'d> Node<'d> {
     /// A prefix that this element itself binds to `namespace`.
     pub(super) fn declared_prefix(self, namespace: &str) -> Option<&'d str> {
         let text = self.document.text;
-        self.attributes().find_map(|attribute| {
-            let prefix = text[attribute.name.clone()].strip_prefix("xmlns:")?;
-            (text[attribute.value.clone()] == *namespace).then_some(prefix)
+        self.attributes().iter().find_map(|attribute| {
+            let prefix = attribute.name(text).strip_prefix("xmlns:")?;
+            (text[attribute.value.range()] == *namespace).then_some(prefix)
         })
     }
 
     fn ancestors(self) -> impl Iterator<Item = Node<'d>> {
         let document = self.document;
-        std::iter::successors(Some(self.index), |&index| document.elements[index].parent)
+        std::iter::successors(Some(self.index), |&index| document.elements[index].parent.index())
             .map(move |index| Node { document, index })
     }
+}
+
+/// The alias of a device.
+pub(super) fn alias(device: Node<'_>) -> Option<Cow<'_, str>> {
+    device.child("alias")?.attribute("name")
 }

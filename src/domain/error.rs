@@ -1,24 +1,39 @@
 use vocabulary::{NetworkName, Quoted};
 
-use super::xml::XmlError;
+use super::xml::{TOO_MANY_ELEMENTS, XmlError};
 
-/// Why a domain cannot be given its vhost-user NICs. Texts carry places and single values, never XML.
+/// Why a domain cannot be given its vhost-user NICs. Messages contain places and single values, never XML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
     /// Not a well-formed document, or one that XML tools behind us would refuse.
     #[error(
-        "domain XML, {0}; KubeVirt or a sidecar that ran before this one wrote it: look at the other hook sidecars of this VM"
+        "domain XML, {0}; KubeVirt or a sidecar that ran before this one wrote it: check the other hook sidecars of this VM"
     )]
     Malformed(#[from] XmlError),
-    /// Well-formed, but no libvirt domain with exactly one list of devices.
+    /// Larger than any real domain, and than the memory of a sidecar allows.
     #[error(
-        "domain XML: {0}; KubeVirt or a sidecar that ran before this one wrote it: look at the other hook sidecars of this VM"
+        "domain XML: {bytes} bytes, more than the {max} (4 MiB) that this sidecar edits; KubeVirt or a sidecar that ran before this one wrote it: check the other hook sidecars of this VM"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The domain fits, but not with its new NICs.
+    #[error(
+        "with its vhost-user NICs the domain would have more than the 4 MiB or 100000 elements that this sidecar edits: use fewer of them"
+    )]
+    AnswerTooLarge,
+    /// Well-formed, but not a libvirt domain with exactly one list of devices.
+    #[error(
+        "domain XML: {0}; KubeVirt or a sidecar that ran before this one wrote it: check the other hook sidecars of this VM"
     )]
     NotADomain(&'static str),
-    /// Something asks for memory that the switch could not map.
+    /// The domain requests memory that the switch cannot map.
     #[error(
-        "network {}: the domain has {place} {}, but a vhost-user switch has to map the guest's memory: remove what asks \
-         for it (another hook sidecar; KubeVirt itself does not), or take the vhost-user NIC out of the VM",
+        "network {}: the domain has {place} {}, but a vhost-user switch must map the guest's memory: remove whatever sets \
+         it (another hook sidecar; KubeVirt itself never does), or remove the vhost-user NIC from the VM",
         Quoted(.network.as_str()), Quoted(.value)
     )]
     MemoryNotShared {
@@ -29,33 +44,20 @@ pub enum DomainError {
         /// What stands there.
         value: String,
     },
-    /// Two devices under one alias: libvirt refuses them, and KubeVirt finds the wrong one.
+    /// Another device has the alias: libvirt refuses two, and KubeVirt would find the wrong one.
     #[error(
-        "network {}: alias {} is also that of {place} in the domain: give the network or that device another name",
+        "network {}: alias {} is already used by {place} in the domain: rename the network or that device",
         Quoted(.network.as_str()), Quoted(&.network.alias())
     )]
     AliasTaken {
         /// Our network.
         network: NetworkName,
-        /// What carries the alias.
+        /// The device that has the alias.
         place: String,
-    },
-    /// Another NIC has the MAC address.
-    #[error(
-        "network {}: MAC address {mac} is also that of {other} in the domain: set another macAddress on one of them",
-        Quoted(.network.as_str())
-    )]
-    MacTaken {
-        /// Our network.
-        network: NetworkName,
-        /// The address.
-        mac: String,
-        /// The other NIC.
-        other: String,
     },
     /// Another NIC uses the socket; QEMU would unlink the first one's and the start would hang.
     #[error(
-        "network {}: socket {} is also used by {other} in the domain: each vhost-user NIC needs a socket of its own; \
+        "network {}: socket {} is already used by {other} in the domain: each vhost-user NIC needs its own socket; \
          remove that interface (another hook sidecar added it)",
         Quoted(.network.as_str()), Quoted(.path)
     )]
@@ -67,9 +69,20 @@ pub enum DomainError {
         /// The other NIC.
         other: String,
     },
-    /// Our own answer is not what it must be: a fault of this program.
+    /// Our own answer failed its final check: a bug in this program.
     #[error(
         "internal: the rewritten domain failed its check: {0}; please report this with the sidecar's version"
     )]
     BadResult(&'static str),
+}
+
+impl DomainError {
+    /// Whether a smaller domain would have been accepted.
+    pub(super) fn is_about_size(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } => true,
+            Self::Malformed(error) => error.problem == TOO_MANY_ELEMENTS,
+            _ => false,
+        }
+    }
 }

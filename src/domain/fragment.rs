@@ -1,36 +1,36 @@
-//! A NIC as canonical XML: one order, double quotes, no inner white space, nothing of the surroundings. That is
-//! what makes rewriting an answer give the same answer.
+//! A NIC as canonical XML: one order, double quotes, no inner white space, independent of its surroundings. This is
+//! why rewriting an answer returns the same answer.
 
 use std::fmt::Display;
 
 use super::nic::Nic;
 use vocabulary::SocketMode;
 
-/// `<interface type="vhostuser">…</interface>`. `kept_address` is the address element that stood in the NIC before,
-/// as it was written; an address that the VMI asks for wins over it.
+/// `<interface type="vhostuser">…</interface>`. `kept_address` is the address element that the NIC had before, as it
+/// was written; an address that the VMI asks for wins over it.
 pub(super) fn interface(nic: &Nic, kept_address: Option<&str>) -> String {
     let mut xml = String::with_capacity(640);
     xml.push_str(r#"<interface type="vhostuser">"#);
     source(&mut xml, nic);
-    if nic.target_dev {
+    if nic.options.target_dev {
         element(&mut xml, "target", &[("dev", &nic.network.pod_interface())]);
     }
     element(&mut xml, "mac", &[("address", &nic.mac)]);
-    element(&mut xml, "model", &[("type", &nic.model.as_str())]);
+    element(&mut xml, "model", &[("type", &nic.options.model.as_str())]);
     driver(&mut xml, nic);
-    if nic.link_down {
+    if nic.options.link_down {
         element(&mut xml, "link", &[("state", &"down")]);
     }
-    if let Some(order) = nic.boot_order {
+    if let Some(order) = nic.options.boot_order {
         element(&mut xml, "boot", &[("order", &order)]);
     }
-    if nic.rom_off {
+    if nic.options.rom_off {
         element(&mut xml, "rom", &[("enabled", &"no")]);
     }
-    if let Some(index) = nic.acpi_index {
+    if let Some(index) = nic.options.acpi_index {
         element(&mut xml, "acpi", &[("index", &index)]);
     }
-    match (nic.pci_address, kept_address) {
+    match (nic.options.pci_address, kept_address) {
         (Some(address), _) => {
             let [domain, bus, slot, function] = address.attributes();
             let parts: [(&str, &dyn Display); 5] = [
@@ -57,7 +57,7 @@ fn source(xml: &mut String, nic: &Nic) {
         SocketMode::Server => xml.push_str("/>"),
         SocketMode::Client => {
             xml.push('>');
-            element(xml, "reconnect", &[("enabled", &"yes"), ("timeout", &nic.reconnect_timeout)]);
+            element(xml, "reconnect", &[("enabled", &"yes"), ("timeout", &nic.options.reconnect_timeout)]);
             xml.push_str("</source>");
         }
     }
@@ -65,12 +65,12 @@ fn source(xml: &mut String, nic: &Nic) {
 
 fn driver(xml: &mut String, nic: &Nic) {
     open(xml, "driver", &[("name", &"vhost")]);
-    if let Some(pairs) = nic.queue_pairs {
+    if let Some(pairs) = nic.options.queue_pairs {
         attribute(xml, "queues", &pairs);
     }
-    attribute(xml, "rx_queue_size", &nic.rx_queue_size);
-    attribute(xml, "tx_queue_size", &nic.tx_queue_size);
-    if nic.iommu {
+    attribute(xml, "rx_queue_size", &nic.options.rx_queue_size);
+    attribute(xml, "tx_queue_size", &nic.options.tx_queue_size);
+    if nic.options.iommu {
         attribute(xml, "iommu", &"on");
     }
     xml.push_str("/>");

@@ -1,16 +1,24 @@
-//! Guest memory that the switch can map: without it the socket connects and no packet ever moves.
+//! Guest memory that the switch can map: without it the socket connects but no packet passes.
 
-use super::{Domain, DomainError, append_children, document::Node, splice::Edit};
+use std::borrow::Cow;
+
+use super::{
+    document::Node,
+    error::DomainError,
+    layout::{append_children, lead},
+    libvirt::Domain,
+    splice::Edit,
+};
 use vocabulary::NetworkName;
 
 const SHARED: &str = r#"<access mode="shared"/>"#;
 const MEMFD: &str = r#"<source type="memfd"/>"#;
 
 /// Edits that make all guest memory shared: at the top level (hot-plugged memory inherits it) and on every NUMA
-/// cell (a cell's own word would win). memfd is added only where nothing else backs the memory: libvirt would put
+/// cell (a cell's own setting wins). memfd is added only where nothing else backs the memory: libvirt would put
 /// shared memory without a source into a file on disk.
 ///
-/// What says `private`, or a source that cannot be shared, is refused and never overridden.
+/// An explicit `private`, or a source that cannot be shared, is refused and never overridden.
 pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Edit>, DomainError> {
     let refuse = |place, value: &str| {
         Err(DomainError::MemoryNotShared { network: network.clone(), place, value: value.to_owned() })
@@ -39,21 +47,22 @@ pub(super) fn edits(domain: &Domain<'_>, network: &NetworkName) -> Result<Vec<Ed
             Some(other) => return refuse("memoryBacking/access mode", other),
         }
     }
+    let hugepages = has_hugepages(domain);
     for source in backing_children(domain, "source") {
         match source.attribute("type").as_deref() {
             Some("memfd" | "file") => {}
-            None | Some("") if has_hugepages(domain) => {}
+            None | Some("") if hugepages => {}
             None | Some("") => edits.push(Edit::replace(source.range(), MEMFD.to_owned())),
             Some(other) => return refuse("memoryBacking/source type", other),
         }
     }
-    edits.extend(missing(domain));
+    edits.extend(missing(domain, hugepages));
     Ok(edits)
 }
 
-fn missing(domain: &Domain<'_>) -> Option<Edit> {
+fn missing(domain: &Domain<'_>, hugepages: bool) -> Option<Edit> {
     let mut children = Vec::new();
-    if backing_children(domain, "source").next().is_none() && !has_hugepages(domain) {
+    if backing_children(domain, "source").next().is_none() && !hugepages {
         children.push(MEMFD.to_owned());
     }
     if backing_children(domain, "access").next().is_none() {
@@ -64,13 +73,13 @@ fn missing(domain: &Domain<'_>) -> Option<Edit> {
         Some(backing) => Some(append_children(backing, &children)),
         None => {
             let devices = domain.devices();
-            let text = format!("<memoryBacking>{}</memoryBacking>{}", children.concat(), devices.lead());
+            let text = format!("<memoryBacking>{}</memoryBacking>{}", children.concat(), lead(devices));
             Some(Edit::insert(devices.range().start, text))
         }
     }
 }
 
-/// What the answer's check asks: is every byte of the guest's memory shared and backed by something sharable?
+/// Whether all of the guest's memory is shared, and backed by something that can be.
 pub(super) fn is_shared(domain: &Domain<'_>) -> bool {
     let all_are = |name, attribute, wanted: &[&str]| {
         let mut values = backing_children(domain, name).map(|node| node.attribute(attribute)).peekable();
@@ -82,7 +91,7 @@ pub(super) fn is_shared(domain: &Domain<'_>) -> bool {
         && cells(domain).all(|(_, access)| access.as_deref() == Some("shared"))
 }
 
-fn cells<'d>(domain: &'d Domain<'_>) -> impl Iterator<Item = (Node<'d>, Option<std::borrow::Cow<'d, str>>)> {
+fn cells<'d>(domain: &'d Domain<'_>) -> impl Iterator<Item = (Node<'d>, Option<Cow<'d, str>>)> {
     domain
         .root()
         .children_named("cpu")

@@ -1,8 +1,8 @@
-//! Replacing byte ranges of a text; knows nothing of XML.
+//! Replaces byte ranges of a string; knows nothing of XML.
 
 use std::ops::Range;
 
-/// One change: these bytes become that text. An empty range inserts.
+/// One change: replaces these bytes with `text`. An empty range inserts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
@@ -23,11 +23,11 @@ impl Edit {
     }
 }
 
-/// Two edits want the same bytes, or lie outside the text: a fault of the caller.
+/// Two edits overlap, or one is outside the text: a bug in the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Overlap;
 
-/// Copies `input` with the edits applied; everything outside their ranges stays as it is.
+/// Copies `input` with the edits applied; everything outside their ranges stays unchanged.
 pub(super) fn splice(input: &str, mut edits: Vec<Edit>) -> Result<String, Overlap> {
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     let added: usize = edits.iter().map(|edit| edit.text.len()).sum();

@@ -161,7 +161,7 @@ mod tests {
                 format!(r#"{{"network":"net1","deviceInfo":{{"type":"vhost-user","vhost-user":{device}}}}}"#);
             attachment(&entry).unwrap_err()
         };
-        let writer = "correct what writes it (the CNI or device plugin; KubeVirt copies it)";
+        let writer = "fix what writes it (the CNI or device plugin; KubeVirt copies it)";
         assert_eq!(device("{}"), format!("deviceInfo.vhost-user.path is missing: {writer}"));
         assert_eq!(device("null"), format!("deviceInfo.vhost-user.path is missing: {writer}"));
         assert_eq!(device(r#"{"path":7}"#), format!("deviceInfo.vhost-user.path is not a string: {writer}"));
@@ -172,12 +172,12 @@ mod tests {
         );
         assert_eq!(
             device(r#"{"path":"/run/x","mode":"host"}"#),
-            "deviceInfo.vhost-user.mode: 'host' is no socket mode: use 'server' (guest listens, switch connects) or \
+            "deviceInfo.vhost-user.mode: 'host' is not a valid socket mode: use 'server' (guest listens, switch connects) or \
              'client' (guest connects, switch listens)"
         );
         assert_eq!(
             attachment(r#"{"network":"net1","deviceInfo":{"type":"pci"}}"#).unwrap_err(),
-            "deviceInfo.type is 'pci', it must be 'vhost-user': the NAD must belong to a vhost-user CNI and resource"
+            "deviceInfo.type is 'pci', expected 'vhost-user': the NAD must use a vhost-user CNI plugin and resource"
         );
         assert_eq!(
             attachment(r#"{"network":"net1"}"#).unwrap_err(),

@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn attributes_are_checked() {
         let of = |device: &str| read_one(&object("v1alpha1", device)).unwrap_err();
-        let writer = "correct what writes it (the DRA driver)";
+        let writer = "fix what writes it (the DRA driver)";
         assert_eq!(
             of(r#"{"attributes":{"mtu":{"int":1500}}}"#),
             format!("attribute vhost-user-path is missing: {writer}")

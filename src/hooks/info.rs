@@ -10,7 +10,7 @@ const NAME: &str = "network-vhostuser-binding";
 /// The newest callback version KubeVirt knows, and the first with `Shutdown`.
 const VERSION: &str = "v1alpha3";
 
-/// `Shutdown` is only called on those who subscribe to it, and a sidecar that is not told outlives its VM.
+/// `Shutdown` is only called on sidecars that subscribe to it, and without it a sidecar outlives its VM.
 const HOOK_POINTS: [&str; 2] = ["OnDefineDomain", "Shutdown"];
 
 pub(super) struct InfoService;
@@ -19,7 +19,7 @@ pub(super) struct InfoService;
 impl Info for InfoService {
     async fn info(&self, _: Request<InfoParams>) -> Result<Response<InfoResult>, Status> {
         let hook_point = |name: &str| HookPoint { name: name.to_owned(), priority: 0 };
-        tracing::debug!("virt-launcher has found this sidecar");
+        tracing::debug!("virt-launcher found this sidecar");
         Ok(Response::new(InfoResult {
             name: NAME.to_owned(),
             hook_points: HOOK_POINTS.map(hook_point).to_vec(),

@@ -1,10 +1,10 @@
 //! Is virt-launcher still there? The containers of a pod share its network namespace, so the launcher's and
-//! libvirt's sockets show up in this container's `/proc/net/unix`, whatever their mount namespace is.
+//! libvirt's sockets appear in this container's `/proc/net/unix`, whatever their mount namespace.
 
 /// virt-launcher's command socket (under its first and its later name) and libvirt's.
 const SOCKETS: [&str; 3] = ["launcher-init-sock", "launcher-sock", "virtqemud-sock"];
 
-/// Reads without any of the sockets before the launcher counts as gone, 1 s apart: it renames its own once.
+/// Reads, 1 s apart, without any of the sockets before the launcher counts as gone: it renames its own once.
 const READS: u32 = 3;
 
 /// Counts the reads since a socket was last there.
@@ -15,14 +15,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Takes the content of `/proc/net/unix`, read in its turn; true once the launcher was there and is gone.
+    /// Takes the content of `/proc/net/unix` at a tick; true once the launcher was there and is gone.
     pub(super) fn observe(&mut self, table: &str) -> bool {
         self.missed = self.missed.saturating_add(1);
         self.glance(table);
         self.seen && self.missed >= READS
     }
 
-    /// The same out of turn: a launcher that is not there is no miss.
+    /// Like `observe`, but never counts a miss.
     pub(super) fn glance(&mut self, table: &str) {
         if lists_launcher(table) {
             *self = Self { seen: true, missed: 0 };

@@ -1,18 +1,19 @@
-//! KubeVirt's hook contract over gRPC: the only part that knows `tonic` and `prost`, that picks a status code, and
-//! that lives and dies with the pod.
+//! KubeVirt's hook contract over gRPC: the only part that knows `tonic` and `prost`, chooses status codes, and depends on
+//! the pod's life cycle.
 
+mod cache;
 mod callbacks;
+mod config;
 mod info;
 mod launcher;
-mod life;
-mod memory;
+mod lifecycle;
 mod server;
 mod socket;
 mod status;
 
-pub use life::Ended;
-pub use server::{ServeConfig, ServeError, serve};
-pub use socket::SocketError;
+pub(crate) use config::ServeConfig;
+pub(crate) use lifecycle::ExitReason;
+pub(crate) use server::serve;
 
 /// Generated from `proto/hooks`; private, so that nothing else speaks the wire's types.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

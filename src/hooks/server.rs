@@ -1,6 +1,6 @@
 //! The server itself: everything ready first, then the socket, then serve until the VM is gone.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -9,51 +9,38 @@ use tracing::{info, warn};
 
 use super::{
     callbacks::CallbackService,
+    config::ServeConfig,
     info::InfoService,
-    life::{Ended, Life, Signals},
+    lifecycle::{ExitReason, Lifecycle, Signals},
     proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
     socket::{HookSocket, SocketError},
 };
-use crate::config::{ContainerName, NicConfig, Sources};
 
 /// The largest request that is decoded, in bytes. A VMI and its domain have less than 200 KiB; cloud-init data
 /// passes through `PreCloudInitIso`.
 const REQUEST_MAX: usize = 16 << 20;
 
-/// How long calls under way may take once the end has come.
+/// How long running calls may take after the end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// All that the hook server is started with.
-#[derive(Debug, Clone)]
-pub struct ServeConfig {
-    /// Where the hook socket goes, as this container sees it.
-    pub hook_dir: PathBuf,
-    /// Our container's name, where KubeVirt tells it (≥ 1.6).
-    pub container: Option<ContainerName>,
-    /// Where attachments are written down.
-    pub sources: Sources,
-    /// What NICs get.
-    pub nics: NicConfig,
-}
-
-/// Why nothing is served.
+/// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// Signals cannot be received.
-    #[error("signals cannot be received: {0}")]
+    #[error("cannot receive signals: {0}")]
     Signals(io::Error),
     /// The socket cannot be bound.
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// The server ended before the VM did.
-    #[error("the hook server ended by itself{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    #[error("the hook server ended unexpectedly{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
     Server(Option<tonic::transport::Error>),
 }
 
 /// Serves until the VM is gone.
-pub async fn serve(config: ServeConfig) -> Result<Ended, ServeError> {
-    let life = Arc::new(Life::default());
-    let callbacks = CallbackService::new(config.clone(), Arc::clone(&life));
+pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError> {
+    let lifecycle = Arc::new(Lifecycle::default());
+    let callbacks = CallbackService::new(config.clone(), Arc::clone(&lifecycle));
     let router = Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
@@ -69,12 +56,12 @@ pub async fn serve(config: ServeConfig) -> Result<Ended, ServeError> {
     tokio::pin!(server);
     let ended = tokio::select! {
         result = &mut server => return Err(ServeError::Server(result.err())),
-        ended = life.ended(signals) => ended,
+        ended = lifecycle.ended(signals) => ended,
     };
     info!("ending: {ended}");
     let _ = stop.send(());
     if timeout(GRACE, server).await.is_err() {
-        warn!("a client kept its connection or a call open, ending all the same");
+        warn!("a client kept its connection or a call open, ending anyway");
     }
     Ok(ended)
 }

@@ -1,4 +1,4 @@
-//! The hook socket: its name, and how to bind it so that nobody finds half a server.
+//! The hook socket: its name, and how to bind it only when the server is ready.
 
 use std::{
     fs, io,
@@ -14,49 +14,34 @@ use host_io::random;
 
 /// Why the hook socket cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    /// No such directory.
+pub(crate) enum SocketError {
     #[error(
-        "hook directory {0} does not exist: run this in a pod of KubeVirt, which mounts it, or name another with --hook-dir"
+        "hook directory {0} does not exist: run this in a pod of KubeVirt, which mounts it, or pass another with --hook-dir"
     )]
     NoDirectory(PathBuf),
-    /// No right to make a socket there.
     #[error(
-        "hook directory {dir} cannot be written by user {user}: KubeVirt's volume belongs to group 107, so run as user and group 107"
+        "hook directory {dir} cannot be written by user {user}: KubeVirt's volume belongs to group 107, so run as user and \
+         group 107"
     )]
-    NotWritable {
-        /// The directory.
-        dir: PathBuf,
-        /// The effective user id.
-        user: u32,
-    },
+    NotWritable { dir: PathBuf, user: u32 },
     /// Another process answers on the socket.
-    #[error(
-        "hook socket {0} is served by another process: end that one first, or set another CONTAINER_NAME"
-    )]
+    #[error("hook socket {0} is in use by another process: stop it first, or set another CONTAINER_NAME")]
     InUse(PathBuf),
-    /// Something that is not a socket has the name.
     #[error("hook socket {0}: the name is taken by something that is not a socket: remove it")]
     NotASocket(PathBuf),
-    /// Anything else.
     #[error("hook socket {path}: {error}")]
-    Io {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
 }
 
-/// A bound hook socket; its file goes when it is dropped, unless somebody else's has taken the place.
+/// A bound hook socket; its file is removed on drop, unless another process has replaced it.
 #[derive(Debug)]
 pub(super) struct HookSocket {
     path: PathBuf,
     inode: Option<u64>,
 }
 
-/// The name must be unique in the whole pod: virt-launcher knows a socket by its bare file name, and two of one
-/// name would count as one until the launcher gives up.
+/// The name must be unique in the whole pod: virt-launcher identifies a socket by its bare file name, and two sockets
+/// of one name would count as one until the launcher gives up.
 fn file_name(container: Option<&ContainerName>) -> io::Result<String> {
     match container {
         Some(name) => Ok(format!("vhostuser-{}.sock", name.as_str())),
@@ -71,25 +56,18 @@ impl HookSocket {
         dir: &Path,
         container: Option<&ContainerName>,
     ) -> Result<(Self, UnixListener), SocketError> {
-        let fail = |path: &Path| {
-            let path = path.to_owned();
-            move |error| SocketError::Io { path, error }
-        };
         match fs::metadata(dir) {
             Ok(found) if found.is_dir() => {}
-            Ok(_) => return Err(SocketError::NoDirectory(dir.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(SocketError::NoDirectory(dir.to_owned()));
-            }
-            Err(error) => return Err(fail(dir)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(dir, error)),
+            _ => return Err(SocketError::NoDirectory(dir.to_owned())),
         }
-        let path = dir.join(file_name(container).map_err(fail(dir))?);
+        let path = dir.join(file_name(container).map_err(|error| failed(dir, error))?);
         remove_stale(&path).await?;
         let listener = UnixListener::bind(&path).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 SocketError::NotWritable { dir: dir.to_owned(), user: geteuid().as_raw() }
             }
-            _ => fail(&path)(error),
+            _ => failed(&path, error),
         })?;
         let inode = inode(&path);
         Ok((Self { path, inode }, listener))
@@ -103,10 +81,14 @@ impl HookSocket {
 impl Drop for HookSocket {
     fn drop(&mut self) {
         if self.inode.is_some() && inode(&self.path) == self.inode {
-            // The pod's volume goes with the pod; a socket left behind is found dead by the next process.
+            // The pod's volume goes with the pod; the next process recognises a leftover socket as dead.
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn failed(path: &Path, error: io::Error) -> SocketError {
+    SocketError::Io { path: path.to_owned(), error }
 }
 
 fn inode(path: &Path) -> Option<u64> {
@@ -114,21 +96,20 @@ fn inode(path: &Path) -> Option<u64> {
 }
 
 async fn remove_stale(path: &Path) -> Result<(), SocketError> {
-    let fail = |error| SocketError::Io { path: path.to_owned(), error };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(fail(error)),
+        Err(error) => return Err(failed(path, error)),
         Ok(meta) if !meta.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_owned())),
         Ok(_) => {}
     }
     let found = inode(path);
     match UnixStream::connect(path).await {
-        // The one that was asked, and not a successor that has bound in the meantime.
+        // Remove the socket that was tried, and not a successor's that was bound in the meantime.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && inode(path) == found => {
-            fs::remove_file(path).map_err(fail)
+            fs::remove_file(path).map_err(|error| failed(path, error))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(fail(error)),
+        Err(error) => Err(failed(path, error)),
         Ok(_) => Err(SocketError::InUse(path.to_owned())),
     }
 }

@@ -1,16 +1,16 @@
-//! Error to gRPC code, by who must act. The text goes into the VMI's `SyncFailed` event as it is.
+//! Maps errors to gRPC codes, by who must act. The text goes unchanged into the VMI's `SyncFailed` event.
 
 use tonic::{Code, Status};
 
 use crate::attachment::Problem;
 use crate::define::DefineError;
 use crate::domain::DomainError;
-use crate::plan::PlanError;
+use crate::plan::{NicError, PlanError};
 use crate::resolve::ResolveError;
 use crate::symlink::LinkError;
 use crate::vmi::VmiError;
 
-/// Anything that ends a call without an answer.
+/// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error(transparent)]
@@ -27,7 +27,7 @@ impl CallError {
             Self::Define(DefineError::Vmi(error)) => vmi(error),
             Self::Define(DefineError::Plan(error)) => plan(error),
             Self::Define(DefineError::Domain(error)) => domain(error),
-            Self::Resolve(ResolveError::TimeOver { .. }) => Code::Unavailable,
+            Self::Resolve(ResolveError::TimedOut { .. }) => Code::Unavailable,
             Self::Resolve(ResolveError::Refused(error)) => match error.problem {
                 Problem::NotReady(_) => Code::Unavailable,
                 Problem::Refused(_) => Code::FailedPrecondition,
@@ -40,8 +40,8 @@ impl CallError {
     }
 }
 
-/// The longest status text, in characters: Kubernetes cuts an event's message at 1024 bytes, and a client drops the
-/// whole status where its header grows too large.
+/// The longest status text, in characters: Kubernetes truncates an event's message at 1024 bytes, and a client drops the
+/// whole status if its header is too large.
 const TEXT_MAX: usize = 900;
 
 impl From<CallError> for Status {
@@ -64,15 +64,17 @@ fn vmi(error: &VmiError) -> Code {
 
 fn plan(error: &PlanError) -> Code {
     match error {
-        PlanError::NoNetwork { .. } => Code::InvalidArgument,
-        PlanError::Unresolved { .. } => Code::Internal,
+        PlanError::Nic { reason: NicError::NoNetwork, .. } => Code::InvalidArgument,
+        PlanError::Nic { reason: NicError::Unresolved, .. } => Code::Internal,
         _ => Code::FailedPrecondition,
     }
 }
 
 fn domain(error: &DomainError) -> Code {
     match error {
-        DomainError::Malformed(_) | DomainError::NotADomain(_) => Code::InvalidArgument,
+        DomainError::Malformed(_) | DomainError::NotADomain(_) | DomainError::TooLarge { .. } => {
+            Code::InvalidArgument
+        }
         DomainError::BadResult(_) => Code::Internal,
         _ => Code::FailedPrecondition,
     }

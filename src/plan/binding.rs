@@ -3,13 +3,13 @@
 use super::PlanError;
 use crate::vmi::Vmi;
 
-/// The name that is ours where nothing says so and an interface uses it.
+/// Our binding name if none is configured and an interface uses this one.
 const DEFAULT_NAME: &str = "vhostuser";
 
-/// The configured name, else `vhostuser` if an interface uses it, else the VMI's only binding name; nothing if no
+/// The configured name, else `vhostuser` if an interface uses it, else the VMI's only binding name; `None` if no
 /// interface uses a binding plugin.
 ///
-/// KubeVirt before 1.9 does not tell a sidecar its name. Several names and none of them `vhostuser` is refused:
+/// KubeVirt before 1.9 does not pass a sidecar its name. Several names and none of them `vhostuser` is refused:
 /// passing the domain through would boot a VM without its NIC.
 pub(super) fn ours<'a>(vmi: &'a Vmi, configured: Option<&'a str>) -> Result<Option<&'a str>, PlanError> {
     if configured.is_some() {

@@ -1,4 +1,4 @@
-//! A MAC address for a NIC that nobody gave one.
+//! The MAC address of a NIC for which neither the VMI nor its attachment names one.
 
 use sha2::{Digest, Sha256};
 
@@ -9,7 +9,7 @@ use vocabulary::{MacAddr, NetworkName};
 /// sidecar, and its guest keeps the address.
 ///
 /// The first six bytes of SHA-256 over `vhostuser-mac-v1`, namespace, firmware UUID (else the VMI's name) and
-/// network, each but the last ended by a zero byte. The namespace is in it because KubeVirt derives the firmware
+/// network, each but the last followed by a zero byte. The namespace is included because KubeVirt derives the firmware
 /// UUID from the VM's name alone.
 pub(super) fn derive(vmi: &Vmi, network: &NetworkName) -> MacAddr {
     let machine = vmi.firmware_uuid.as_deref().unwrap_or(&vmi.identity.name);

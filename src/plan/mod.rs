@@ -1,14 +1,16 @@
-//! All policy: from the VMI, the attachments and the configuration to the NICs and links that are to be. Pure and
-//! total; what can be refused is refused here, before anything is touched.
+//! All policy: from the VMI, the attachments and the configuration to the NICs and links to create. Pure and total; what
+//! can be refused is refused here, before anything is touched.
 //!
-//! Two steps, so that a VMI's own mistakes are told at once and not after a wait: [`Wishes::of`] needs only the VMI,
-//! [`Wishes::plan`] also the attachments.
+//! Two steps, so that a VMI's own errors are reported at once and not after a wait: [`NicRequests::of`] needs only the
+//! VMI, [`NicRequests::plan`] also the attachments.
 
 mod binding;
+mod duplicates;
 mod error;
 mod mac;
 mod nic;
-mod note;
+mod rules;
+mod warning;
 
 use std::collections::BTreeMap;
 
@@ -19,24 +21,25 @@ use crate::symlink::StableLink;
 use crate::vmi::{Interface, NetworkSource, Vmi};
 use vocabulary::{ComputePath, NetworkName, SocketPath};
 
-pub use error::PlanError;
-pub use nic::Wish;
-pub use note::Note;
+pub(crate) use duplicates::shared_macs;
+pub use error::{NicError, PlanError};
+pub use nic::NicRequest;
+pub use warning::Warning;
 
 /// Attachments by network.
 pub type Attachments = BTreeMap<NetworkName, Attachment>;
 
-/// What one VMI asks of us: the NICs that are ours, checked as far as the VMI tells.
+/// The NICs that one VMI asks us for, validated as far as possible before attachments are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wishes {
+pub struct NicRequests {
     /// Our NICs, in the VMI's order; none if the VMI has nothing for us.
-    pub nics: Vec<Wish>,
-    /// What is worth telling, though nothing is wrong.
-    pub notes: Vec<Note>,
+    pub nics: Vec<NicRequest>,
+    /// Logged, never returned.
+    pub warnings: Vec<Warning>,
     several_bindings: bool,
 }
 
-/// The VMI's interfaces that are ours and not absent; none means that the domain is none of our business.
+/// The VMI's interfaces that are ours and not absent. If there are none, the domain is not our business.
 pub fn our_interfaces<'v>(vmi: &'v Vmi, config: &NicConfig) -> Result<Vec<&'v Interface>, PlanError> {
     let binding = binding::ours(vmi, config.binding_name.as_deref())?;
     let ours =
@@ -44,7 +47,7 @@ pub fn our_interfaces<'v>(vmi: &'v Vmi, config: &NicConfig) -> Result<Vec<&'v In
     Ok(vmi.interfaces.iter().filter(ours).collect())
 }
 
-/// What is to be: decided, not yet done.
+/// Everything decided, nothing done yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Our NICs, in the VMI's order.
@@ -53,36 +56,35 @@ pub struct Plan {
     pub order: Vec<NetworkName>,
     /// Links for our networks.
     pub links: Vec<StableLink>,
-    /// Links for every other vhost-user network that the sources list. They are for other sidecars' NICs, so one
-    /// that cannot be made is no reason to refuse ours.
+    /// Links for every other vhost-user network that the sources list. They are for other sidecars' NICs, so a
+    /// failure to create one does not fail ours.
     pub other_links: Vec<StableLink>,
-    /// What is worth telling, though nothing is wrong.
-    pub notes: Vec<Note>,
+    /// Logged, never returned.
+    pub warnings: Vec<Warning>,
 }
 
-impl Wishes {
-    /// What the VMI says of the interfaces that are ours. `architecture` is the domain's word for it, for a VMI that
-    /// has none.
+impl NicRequests {
+    /// Reads the interfaces that are ours. `architecture`: from the domain, used if the VMI names none.
     pub fn of(
         vmi: &Vmi,
         ours: &[&Interface],
         architecture: Option<&str>,
         config: &NicConfig,
     ) -> Result<Self, PlanError> {
-        let rules = nic::Rules::of(vmi, architecture, config)?;
-        let nics = ours.iter().map(|interface| rules.wish(vmi, interface)).collect::<Result<Vec<_>, _>>()?;
-        check_names(&nics)?;
-        let mut notes = Vec::from_iter(rules.queues_cut(ours));
+        let rules = rules::Rules::of(vmi, architecture, config)?;
+        let nics = ours.iter().map(|interface| rules.request(interface)).collect::<Result<Vec<_>, _>>()?;
+        duplicates::check_names(&nics)?;
+        let mut warnings = Vec::from_iter(rules.queues_cut(ours));
         let names: Vec<String> = vmi.binding_names().into_iter().map(str::to_owned).collect();
         let several_bindings = names.len() > 1;
         if several_bindings {
-            notes.push(Note::SeveralBindings { names });
+            warnings.push(Warning::SeveralBindings { names });
         }
-        Ok(Self { nics, notes, several_bindings })
+        Ok(Self { nics, warnings, several_bindings })
     }
 
     /// Decides everything. `others` are attachments of networks that are not ours; they get links too, because with
-    /// several sidecars it is a matter of luck whose directory a migrated domain names.
+    /// several sidecars a migrated domain may name any sidecar's directory.
     pub fn plan(
         self,
         vmi: &Vmi,
@@ -90,27 +92,26 @@ impl Wishes {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Plan, PlanError> {
-        let Self { nics: wishes, mut notes, several_bindings } = self;
-        let mut nics = Vec::with_capacity(wishes.len());
-        for wish in wishes {
-            let attachment = attachments
-                .get(&wish.network)
-                .ok_or_else(|| PlanError::Unresolved { network: wish.network.clone() })?;
-            notes.extend(note::host_specific(&wish.network, attachment));
-            notes.extend(wish.attachment_notes(vmi, attachment));
-            check_not_a_link(&wish, attachment, &config.layout)?;
-            let socket = socket_path(&wish, attachment, several_bindings, &config.layout)?;
-            nics.push(wish.complete(vmi, attachment, socket)?);
+        let Self { nics: requests, mut warnings, several_bindings } = self;
+        let mut nics = Vec::with_capacity(requests.len());
+        for request in requests {
+            let network = request.network.clone();
+            let fail = |reason: NicError| reason.of(&network);
+            let attachment = attachments.get(&network).ok_or_else(|| fail(NicError::Unresolved))?;
+            warnings.extend(warning::host_specific(&network, attachment));
+            warnings.extend(request.attachment_warnings(vmi, attachment));
+            let socket = socket_path(&request, attachment, several_bindings, &config.layout).map_err(fail)?;
+            nics.push(request.complete(vmi, attachment, socket).map_err(fail)?);
         }
-        check_macs(vmi, &nics)?;
-        check_sockets(vmi, &nics, others)?;
+        duplicates::check_macs(&nics)?;
+        duplicates::check_sockets(vmi, &nics, others)?;
         let order = vmi.interfaces.iter().filter(|found| !found.is_absent());
         Ok(Plan {
             order: order.filter_map(|found| found.name.parse().ok()).collect(),
             links: links(attachments),
             other_links: links(others),
             nics,
-            notes,
+            warnings,
         })
     }
 }
@@ -125,83 +126,28 @@ fn links(attachments: &Attachments) -> Vec<StableLink> {
 
 /// The path QEMU gets: the link and the socket's own file name.
 ///
-/// One exception, decided from the VMI alone and so alike on both nodes of a migration: with several bindings the
-/// link's directory is a matter of luck, while a DRA driver's path below `<pod claim>/<request>/` is the same
-/// everywhere.
+/// One exception, decided from the VMI alone and so the same on both nodes of a migration: with several bindings a
+/// migrated domain may name any sidecar's directory, while a DRA driver's path below `<pod claim>/<request>/` is the
+/// same everywhere.
 fn socket_path(
-    wish: &Wish,
+    request: &NicRequest,
     attachment: &Attachment,
     several_bindings: bool,
     layout: &Layout,
-) -> Result<SocketPath, PlanError> {
-    let path = match &wish.source {
-        NetworkSource::Claim(claim) if several_bindings && is_below(&attachment.socket, claim) => {
-            attachment.socket.clone()
-        }
-        _ => layout.compute.join(&wish.network.pod_interface()).join(attachment.socket.file_name()),
-    };
-    SocketPath::try_from(path).map_err(|error| PlanError::SocketPath { network: wish.network.clone(), error })
-}
-
-/// A link into the links' own directory would lead to itself.
-fn check_not_a_link(wish: &Wish, attachment: &Attachment, layout: &Layout) -> Result<(), PlanError> {
-    if attachment.socket.is_in(&layout.compute) {
-        let (network, path) = (wish.network.clone(), attachment.socket.to_string());
-        return Err(PlanError::SocketAmongLinks { network, path });
+) -> Result<SocketPath, NicError> {
+    let socket = &attachment.socket;
+    if socket.is_in(&layout.compute) {
+        // The link would point to its own directory.
+        return Err(NicError::SocketAmongLinks(socket.to_string()));
     }
-    Ok(())
+    let path = match &request.source {
+        NetworkSource::Claim(claim) if several_bindings && is_below(socket, claim) => socket.clone(),
+        _ => layout.compute.join(&request.network.pod_interface()).join(socket.file_name()),
+    };
+    SocketPath::try_from(path).map_err(NicError::SocketPath)
 }
 
 fn is_below(socket: &ComputePath, claim: &crate::vmi::Claim) -> bool {
     let end = format!("/{}/{}/{}", claim.pod_claim, claim.request, socket.file_name());
     socket.as_str().ends_with(&end)
-}
-
-fn check_names(wishes: &[Wish]) -> Result<(), PlanError> {
-    for (index, wish) in wishes.iter().enumerate() {
-        if wishes[..index].iter().any(|earlier| earlier.network == wish.network) {
-            return Err(PlanError::DuplicateInterface { network: wish.network.clone() });
-        }
-    }
-    Ok(())
-}
-
-fn check_macs(vmi: &Vmi, nics: &[Nic]) -> Result<(), PlanError> {
-    for (index, nic) in nics.iter().enumerate() {
-        let own = nics[..index]
-            .iter()
-            .find(|earlier| earlier.mac == nic.mac)
-            .map(|earlier| earlier.network.as_str());
-        let foreign = vmi.interfaces.iter().filter(|found| !found.is_absent()).find(|found| {
-            let mac = found.mac_address.as_deref().and_then(|text| text.parse().ok());
-            mac == Some(nic.mac) && !nics.iter().any(|nic| nic.network.as_str() == found.name)
-        });
-        if let Some(other) = own.or(foreign.map(|found| found.name.as_str())) {
-            return Err(PlanError::DuplicateMac {
-                network: nic.network.clone(),
-                mac: nic.mac,
-                other: other.to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn check_sockets(vmi: &Vmi, nics: &[Nic], others: &Attachments) -> Result<(), PlanError> {
-    let in_vmi = |network: &NetworkName| {
-        vmi.interfaces.iter().any(|found| found.name == network.as_str() && !found.is_absent())
-    };
-    for (index, nic) in nics.iter().enumerate() {
-        let own = nics[..index].iter().map(|earlier| (&earlier.network, &earlier.device_socket));
-        let foreign =
-            others.iter().filter(|(network, _)| in_vmi(network)).map(|(name, found)| (name, &found.socket));
-        if let Some((other, socket)) = own.chain(foreign).find(|(_, socket)| **socket == nic.device_socket) {
-            return Err(PlanError::DuplicateSocket {
-                network: nic.network.clone(),
-                path: socket.to_string(),
-                other: other.clone(),
-            });
-        }
-    }
-    Ok(())
 }

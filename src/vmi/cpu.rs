@@ -1,6 +1,6 @@
 //! KubeVirt's rule for the number of queues of a multiqueue NIC (`converter/network`, `pkg/vcpu`).
 
-use super::VmiError;
+use super::error::VmiError;
 
 /// The parts of a VMI that the rule looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,11 +1,15 @@
 //! The JSON of a VMI as KubeVirt writes it (`staging/src/kubevirt.io/api/core/v1`), converted at once.
 //! Go writes `null` for what is empty, so every field may be missing or null.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Claim, ClaimKind, Identity, LaunchSecurity, NetworkSource, Vmi, VmiError, cpu};
+use super::{
+    cpu::Cpu,
+    error::VmiError,
+    model::{self, Claim, ClaimKind, Identity, LaunchSecurity, NetworkSource, Vmi},
+};
 
 #[derive(Deserialize)]
 struct Object {
@@ -19,7 +23,7 @@ struct Metadata {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
-    /// Values of any type: what is no string is none of ours, and its key must not get into a message.
+    /// Values of any type: an annotation that is not a string is not ours, and its key must not appear in a message.
     annotations: Option<BTreeMap<String, serde_json::Value>>,
 }
 
@@ -140,23 +144,31 @@ struct MigrationState {
     completed: Option<bool>,
 }
 
-pub(super) fn parse(json: &[u8]) -> Result<Vmi, VmiError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let object: Object = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| unreadable(error.path().to_string(), error.inner()))?;
-    deserializer.end().map_err(|error| unreadable(".".to_owned(), &error))?;
-    match &object.spec {
-        None => Err(VmiError::Missing("spec")),
-        Some(Spec { domain: None, .. }) => Err(VmiError::Missing("spec.domain")),
-        Some(_) => Ok(object.into()),
+impl Vmi {
+    /// Reads the JSON of a VirtualMachineInstance.
+    ///
+    /// # Errors
+    /// Not JSON, a field of another type than KubeVirt's, or no `spec.domain`.
+    pub fn parse(json: &[u8]) -> Result<Self, VmiError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let object: Object = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| unreadable(error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| unreadable(".".to_owned(), &error))?;
+        match &object.spec {
+            None => Err(VmiError::Missing("spec")),
+            Some(Spec { domain: None, .. }) => Err(VmiError::Missing("spec.domain")),
+            Some(_) => Ok(object.into()),
+        }
     }
 }
 
-/// serde's own text is left out: it repeats values.
+/// Without serde's own message, which repeats values.
 fn unreadable(path: String, error: &serde_json::Error) -> VmiError {
     let (field, problem) = match error.classify() {
         serde_json::error::Category::Eof => ("the text".to_owned(), "ends too early"),
-        serde_json::error::Category::Data if path != "." => (path, "is not of the type KubeVirt gives it"),
+        serde_json::error::Category::Data if path != "." => {
+            (path, "does not have the type that KubeVirt gives it")
+        }
         serde_json::error::Category::Data => ("the text".to_owned(), "is not a JSON object"),
         _ => ("the text".to_owned(), "is not JSON"),
     };
@@ -170,7 +182,7 @@ impl From<Object> for Vmi {
         let Spec { architecture, domain, networks, resource_claims } = spec.unwrap_or_default();
         let Domain { cpu, resources, devices, firmware, launch_security } = domain.unwrap_or_default();
         let devices = devices.unwrap_or_default();
-        let claims = resource_claims.unwrap_or_default();
+        let claims = claims_by_name(resource_claims.unwrap_or_default());
         Self {
             identity: Identity {
                 namespace: namespace.unwrap_or_default(),
@@ -180,11 +192,7 @@ impl From<Object> for Vmi {
             annotations: annotations.unwrap_or_default().into_iter().filter_map(text_value).collect(),
             architecture: set(architecture),
             interfaces: devices.interfaces.unwrap_or_default().into_iter().map(Into::into).collect(),
-            networks: networks
-                .unwrap_or_default()
-                .into_iter()
-                .map(|network| network.resolve(&claims))
-                .collect(),
+            networks: networks_by_name(networks.unwrap_or_default(), &claims),
             multiqueue: devices.network_interface_multiqueue.unwrap_or_default(),
             virtio_transitional: devices.use_virtio_transitional.unwrap_or_default(),
             launch_security: launch_security.map(Into::into),
@@ -209,13 +217,13 @@ fn set(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn cpu_of(topology: Topology, resources: Resources) -> cpu::Cpu {
+fn cpu_of(topology: Topology, resources: Resources) -> Cpu {
     let Topology { sockets, cores, threads } = topology;
     let quantity = |list: Option<CpuQuantity>| match list?.cpu? {
         Quantity::Text(text) => Some(text),
         Quantity::Number(number) => Some(number.to_string()),
     };
-    cpu::Cpu {
+    Cpu {
         sockets: sockets.unwrap_or_default(),
         cores: cores.unwrap_or_default(),
         threads: threads.unwrap_or_default(),
@@ -224,7 +232,7 @@ fn cpu_of(topology: Topology, resources: Resources) -> cpu::Cpu {
     }
 }
 
-impl From<Interface> for super::Interface {
+impl From<Interface> for model::Interface {
     fn from(interface: Interface) -> Self {
         let Interface { name, binding, mac_address, model, pci_address, boot_order, acpi_index, state } =
             interface;
@@ -248,31 +256,44 @@ impl From<LaunchSecurityWire> for LaunchSecurity {
     }
 }
 
-impl Network {
-    fn resolve(self, claims: &[PodClaim]) -> super::Network {
-        let Self { name, pod, multus, resource_claim } = self;
+/// Claims by their pod-level name, the first where one is listed twice.
+fn claims_by_name(list: Vec<PodClaim>) -> HashMap<String, ClaimKind> {
+    let mut claims = HashMap::with_capacity(list.len());
+    for PodClaim { name, resource_claim_name, resource_claim_template_name } in list {
+        let kind = match (set(resource_claim_name), set(resource_claim_template_name)) {
+            (Some(name), _) => Some(ClaimKind::Direct(name)),
+            (None, Some(_)) => Some(ClaimKind::Template),
+            (None, None) => None,
+        };
+        if let (Some(name), Some(kind)) = (name, kind) {
+            claims.entry(name).or_insert(kind);
+        }
+    }
+    claims
+}
+
+/// Networks by name, the first where one is listed twice.
+fn networks_by_name(
+    list: Vec<Network>,
+    claims: &HashMap<String, ClaimKind>,
+) -> HashMap<String, model::Network> {
+    let mut networks = HashMap::with_capacity(list.len());
+    for Network { name, pod, multus, resource_claim } in list {
         let source = match (pod, multus, resource_claim) {
             (Some(_), _, _) => NetworkSource::Pod,
             (None, Some(_), _) => NetworkSource::Multus,
             (None, None, Some(claim)) => NetworkSource::Claim(claim.resolve(claims)),
             (None, None, None) => NetworkSource::Unknown,
         };
-        super::Network { name: name.unwrap_or_default(), source }
+        networks.entry(name.unwrap_or_default()).or_insert(model::Network { source });
     }
+    networks
 }
 
 impl NetworkClaim {
-    fn resolve(self, claims: &[PodClaim]) -> Claim {
-        let Self { claim_name, request_name } = self;
-        let pod_claim = claim_name.unwrap_or_default();
-        let listed = claims.iter().find(|claim| claim.name.as_deref() == Some(&pod_claim));
-        let kind = listed.and_then(|claim| {
-            match (&claim.resource_claim_name, &claim.resource_claim_template_name) {
-                (Some(name), _) if !name.is_empty() => Some(ClaimKind::Direct(name.clone())),
-                (_, Some(template)) if !template.is_empty() => Some(ClaimKind::Template),
-                _ => None,
-            }
-        });
-        Claim { pod_claim, request: request_name.unwrap_or_default(), kind }
+    fn resolve(self, claims: &HashMap<String, ClaimKind>) -> Claim {
+        let pod_claim = self.claim_name.unwrap_or_default();
+        let kind = claims.get(&pod_claim).cloned();
+        Claim { pod_claim, request: self.request_name.unwrap_or_default(), kind }
     }
 }

@@ -1,86 +1,92 @@
-//! Flags, their environment variables, and what is said of bad ones.
+//! Flags, their environment variables, and the errors for invalid ones.
 
 use std::fs;
 
 use crate::program::{Files, Outcome, Run, failed, printed};
 
-/// Every flag that also comes from the environment: its variable, a bad value, and what it takes. Those without a
-/// bad value take any text.
-type Flag = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+/// Every flag that also comes from the environment: its variable, an invalid and a valid value, and the error's text
+/// after the value. Those without values take any string.
+type Flag = (&'static str, &'static str, Option<(&'static str, &'static str, &'static str)>);
+
+const RING: &str = "'--NAME <N>': expected 256, 512 or 1024 descriptors";
 
 const FLAGS: [Flag; 14] = [
-    ("hook-dir", "VHOSTUSER_HOOK_DIR", Some(("x", "an absolute path"))),
+    (
+        "hook-dir",
+        "VHOSTUSER_HOOK_DIR",
+        Some(("x", "/does/not/exist", "'--NAME <DIR>': expected an absolute path")),
+    ),
     (
         "compute-hook-dir",
         "VHOSTUSER_COMPUTE_HOOK_DIR",
-        Some(("/a/../b", "an absolute path without '..' that leaves room for a socket's path of 107 bytes")),
+        Some((
+            "/a/../b",
+            "/x",
+            "'--NAME <DIR>': expected an absolute path without '..' that leaves room for a socket's path of 107 bytes",
+        )),
     ),
-    ("rx-queue-size", "VHOSTUSER_RX_QUEUE_SIZE", Some(("300", "256, 512 or 1024 descriptors"))),
-    ("tx-queue-size", "VHOSTUSER_TX_QUEUE_SIZE", Some(("2048", "256, 512 or 1024 descriptors"))),
+    ("rx-queue-size", "VHOSTUSER_RX_QUEUE_SIZE", Some(("300", "256", RING))),
+    ("tx-queue-size", "VHOSTUSER_TX_QUEUE_SIZE", Some(("2048", "256", RING))),
     (
         "max-queue-pairs",
         "VHOSTUSER_MAX_QUEUE_PAIRS",
-        Some(("129", "a whole number of queue pairs from 1 to 128")),
+        Some(("129", "1", "'--NAME <N>': expected a whole number of queue pairs from 1 to 128")),
     ),
     (
         "reconnect-timeout",
         "VHOSTUSER_RECONNECT_TIMEOUT",
-        Some(("0.5", "a whole number of seconds from 1 to 3600")),
+        Some(("0.5", "1", "'--NAME <SECONDS>': expected a whole number of seconds from 1 to 3600")),
     ),
-    ("target-dev", "VHOSTUSER_TARGET_DEV", Some(("yes", "true or false"))),
-    ("wait", "VHOSTUSER_WAIT", Some(("9s", "a time like '500ms' or '8s', at most 8s"))),
-    ("log-format", "VHOSTUSER_LOG_FORMAT", Some(("xml", "json or text"))),
-    ("log-level", "VHOSTUSER_LOG_LEVEL", Some(("5", "error, warn, info, debug or trace"))),
+    (
+        "target-dev",
+        "VHOSTUSER_TARGET_DEV",
+        Some(("yes", "true", "'--NAME[=<BOOL>]'\n  [possible values: true, false]")),
+    ),
+    (
+        "wait",
+        "VHOSTUSER_WAIT",
+        Some(("9s", "1s", "'--NAME <TIME>': expected a time like '500ms' or '8s', at most 8s")),
+    ),
+    ("log-format", "VHOSTUSER_LOG_FORMAT", Some(("xml", "text", "'--NAME <FORMAT>': expected json or text"))),
+    (
+        "log-level",
+        "VHOSTUSER_LOG_LEVEL",
+        Some(("5", "warn", "'--NAME <LEVEL>': expected error, warn, info, debug or trace")),
+    ),
     ("binding-name", "NETWORK_BINDING_PLUGIN_NAME", None),
     ("container-name", "CONTAINER_NAME", None),
     ("network-info", "VHOSTUSER_NETWORK_INFO", None),
     ("dra-dir", "VHOSTUSER_DRA_DIR", None),
 ];
 
-fn checked() -> impl Iterator<Item = (&'static str, &'static str, &'static str, &'static str)> {
-    FLAGS
-        .iter()
-        .filter_map(|(flag, variable, bad)| bad.map(|(value, takes)| (*flag, *variable, value, takes)))
-}
-
-fn mistakes(prefix: &str) -> Outcome {
-    let lines: String = checked()
-        .map(|(flag, variable, value, takes)| {
-            format!("\n  --{flag} ({variable}): '{value}' cannot be used, it takes {takes}")
-        })
-        .collect();
-    failed(2, &format!("{prefix}{lines}"))
+/// As clap prints it.
+fn invalid(problem: &str) -> Outcome {
+    failed(2, &format!("error: {problem}\n\nFor more information, try '--help'."))
 }
 
 #[test]
-fn all_bad_values_come_in_one_message() {
-    let expected = mistakes("error: settings that cannot be used:");
-    for serve in ["", "serve"] {
-        let by_flag =
-            checked().fold(Run::new(serve), |run, (flag, _, value, _)| run.arg(&format!("--{flag}={value}")));
-        assert_eq!(by_flag.outcome(), expected);
-        let by_variable =
-            checked().fold(Run::new(serve), |run, (_, variable, value, _)| run.env(variable, value));
-        assert_eq!(by_variable.outcome(), expected);
+fn an_invalid_value_is_reported_with_what_is_expected() {
+    for (flag, variable, values) in FLAGS {
+        let Some((bad, _, problem)) = values else { continue };
+        let expected = invalid(&format!("invalid value '{bad}' for {}", problem.replace("NAME", flag)));
+        for serve in ["", "serve"] {
+            assert_eq!(Run::new(serve).arg(&format!("--{flag}={bad}")).outcome(), expected);
+            assert_eq!(Run::new(serve).env(variable, bad).outcome(), expected);
+        }
+    }
+    for flag in ["network-info <FILE>", "dra-dir <DIR>"] {
+        let (name, _) = flag.split_once(' ').unwrap();
+        let problem = format!("a value is required for '--{flag}' but none was supplied");
+        assert_eq!(Run::new("").arg(&format!("--{name}=")).outcome(), invalid(&problem));
     }
 }
 
-/// The variable holds a bad value, the flag a good one: with the flag, nothing is said of the variable.
+/// The variable holds an invalid value, the flag a valid one.
 #[test]
 fn a_flag_beats_its_variable() {
-    for (flag, variable, value, _) in checked() {
-        let good = match flag {
-            "hook-dir" => "/does/not/exist",
-            "compute-hook-dir" => "/x",
-            "rx-queue-size" | "tx-queue-size" => "256",
-            "max-queue-pairs" | "reconnect-timeout" => "1",
-            "target-dev" => "true",
-            "wait" => "1s",
-            "log-format" => "text",
-            "log-level" => "warn",
-            other => panic!("{other} has no good value here"),
-        };
-        let run = Run::new("").env(variable, value).arg(&format!("--{flag}={good}"));
+    for (flag, variable, values) in FLAGS {
+        let Some((bad, good, _)) = values else { continue };
+        let run = Run::new("").env(variable, bad).arg(&format!("--{flag}={good}"));
         let run = if flag == "hook-dir" { run } else { run.arg("--hook-dir=/does/not/exist") };
         let outcome = run.outcome();
         // Far enough to look for its directory.
@@ -92,7 +98,7 @@ fn a_flag_beats_its_variable() {
     }
 }
 
-/// The two that KubeVirt sets, and the flags that decide what a NIC gets, seen in what `render` prints.
+/// The flags that decide what a NIC gets, seen in what `render` prints.
 #[test]
 fn a_flag_beats_its_variable_in_the_domain() {
     let files = Files::new();
@@ -110,13 +116,6 @@ fn a_flag_beats_its_variable_in_the_domain() {
             "/flag",
             "/variable",
             r#"path="VALUE/hook-sidecar-0/userdata/pod"#,
-        ),
-        (
-            "container-name",
-            "CONTAINER_NAME",
-            "hook-sidecar-1",
-            "hook-sidecar-2",
-            r#"path="/var/run/kubevirt-hooks/VALUE/"#,
         ),
         ("rx-queue-size", "VHOSTUSER_RX_QUEUE_SIZE", "256", "512", r#"rx_queue_size="VALUE""#),
         ("tx-queue-size", "VHOSTUSER_TX_QUEUE_SIZE", "256", "512", r#"tx_queue_size="VALUE""#),
@@ -142,13 +141,28 @@ fn a_flag_beats_its_variable_in_the_domain() {
 fn the_bindings_name_decides_which_nics_are_ours() {
     let files = Files::new();
     let nics = |run: Run| run.outcome().stdout.matches(r#"<interface type="vhostuser">"#).count();
-    let variable = "NETWORK_BINDING_PLUGIN_NAME";
     assert_eq!(nics(files.render()), 2);
-    assert_eq!(nics(files.render().env(variable, "other")), 0);
-    assert_eq!(nics(files.render().env(variable, "other").arg("--binding-name=vhostuser")), 2);
+    assert_eq!(nics(files.render().arg("--binding-name=vhostuser")), 2);
     assert_eq!(nics(files.render().arg("--binding-name=other")), 0);
-    // An empty name is none.
-    assert_eq!(nics(files.render().env(variable, "")), 2);
+    // An empty name counts as none.
+    assert_eq!(nics(files.render().arg("--binding-name=")), 2);
+}
+
+/// The shell that `render` is called from may be in a container that has nothing to do with the VM.
+#[test]
+fn render_ignores_the_names_of_its_own_container() {
+    let files = Files::new();
+    let expected = files.render().outcome();
+    assert_eq!(files.render().env("CONTAINER_NAME", "hook-sidecar-1").outcome(), expected);
+    assert_eq!(files.render().env("CONTAINER_NAME", "shell").outcome(), expected);
+    assert_eq!(files.render().env("NETWORK_BINDING_PLUGIN_NAME", "other").outcome(), expected);
+    let named = files.render().arg("--container-name=hook-sidecar-1").outcome();
+    assert_eq!(named.stdout.matches(r#"path="/var/run/kubevirt-hooks/hook-sidecar-1/"#).count(), 2);
+    assert_eq!(
+        files.render().arg("--container-name=shell").outcome().stderr,
+        "warning: --container-name 'shell': not a KubeVirt sidecar name ('hook-sidecar-<N>'); assuming the flat volume \
+         layout of KubeVirt 1.5 and older\n"
+    );
 }
 
 #[test]
@@ -174,7 +188,14 @@ fn help_names_every_flag_and_variable() {
     for flag in ["vmi", "domain", "network-info", "dra-dir", "diff", "binding-name", "container-name"] {
         assert!(render.stdout.contains(&format!("--{flag}")), "{flag}");
     }
-    for none in ["--wait", "--log-level", "VHOSTUSER_NETWORK_INFO", "VHOSTUSER_DRA_DIR"] {
+    for none in [
+        "--wait",
+        "--log-level",
+        "VHOSTUSER_NETWORK_INFO",
+        "VHOSTUSER_DRA_DIR",
+        "CONTAINER_NAME=",
+        "NETWORK_BINDING_PLUGIN_NAME",
+    ] {
         assert!(!render.stdout.contains(none), "{none}");
     }
 }
@@ -187,22 +208,16 @@ fn wrong_usage_is_exit_code_2() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(outcome.stderr.starts_with("error: "), "{arguments:?}: {}", outcome.stderr);
     }
-    let files = Files::new();
-    let bad = files.render().arg("--rx-queue-size=7").arg("--max-queue-pairs=0").outcome();
+    let bad = Files::new().render().arg("--rx-queue-size=7").outcome();
     assert_eq!(
         bad,
-        failed(
-            2,
-            "error: settings that cannot be used:\n  --rx-queue-size (VHOSTUSER_RX_QUEUE_SIZE): '7' cannot be used, it \
-             takes 256, 512 or 1024 descriptors\n  --max-queue-pairs (VHOSTUSER_MAX_QUEUE_PAIRS): '0' cannot be used, \
-             it takes a whole number of queue pairs from 1 to 128"
-        )
+        invalid("invalid value '7' for '--rx-queue-size <N>': expected 256, 512 or 1024 descriptors")
     );
 }
 
-/// KubeVirt gives no arguments at all; `serve` is the same in so many words.
+/// KubeVirt passes no arguments.
 #[test]
-fn without_a_word_it_serves() {
+fn serve_is_the_default() {
     let said = |subcommand: &str| {
         let outcome = Run::new(subcommand).env("VHOSTUSER_HOOK_DIR", "/does/not/exist").outcome();
         let mut event: serde_json::Value = serde_json::from_str(&outcome.stderr).unwrap();
@@ -213,9 +228,9 @@ fn without_a_word_it_serves() {
     assert_eq!(said("").0, Some(1));
 }
 
-/// A name that KubeVirt would not give says nothing about the volume; an empty one is none.
+/// A name that KubeVirt would not assign says nothing about the volume; an empty one counts as none.
 #[test]
-fn a_strange_container_name_is_told() {
+fn an_unrecognised_container_name_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -230,8 +245,8 @@ fn a_strange_container_name_is_told() {
         (
             &"WARN".into(),
             &"compute".into(),
-            &"this is not a container name of KubeVirt's ('hook-sidecar-<N>'): taking the volume for a flat one, as \
-              KubeVirt 1.5 and older mount it"
+            &"not a KubeVirt sidecar name ('hook-sidecar-<N>'); assuming the flat volume layout of KubeVirt 1.5 and \
+              older"
                 .into()
         )
     );

@@ -100,7 +100,7 @@ impl Run {
     }
 }
 
-/// Reads a pipe to its end beside the waiting, so that neither side blocks.
+/// Reads a pipe to its end on its own thread, so that neither side blocks.
 fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = String::new();

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use expect_test::expect;
 use tonic::Status;
 
 use crate::{
     DOMAIN, VMI,
-    program::{BINARY, Files, Run, failed, printed},
+    program::{BINARY, Files, Outcome, Run, failed, printed},
 };
 use launcher_sim::Client;
 
@@ -122,7 +123,7 @@ fn a_vm_without_a_nic_of_ours_has_no_diff() {
 }
 
 const VM: &str = "\
-# A VM as somebody would write it.
+# A VM as a user would write it.
 apiVersion: kubevirt.io/v1
 kind: VirtualMachine
 metadata:
@@ -210,14 +211,34 @@ fn of_several_documents_the_vm_is_taken() {
         assert_eq!(files.render().outcome(), expected, "{manifest}");
     }
     for (manifest, text) in [
-        (format!("{claim}---\n{claim}"), "VMI: it has 2 documents, and 0 of them are VMs instead of one"),
-        (
-            format!("{VM}---\n{claim}---\n{VM}"),
-            "VMI: it has 3 documents, and 2 of them are VMs instead of one",
-        ),
+        (format!("{claim}---\n{claim}"), "VMI: expected one VM, found 0 in 2 documents"),
+        (format!("{VM}---\n{claim}---\n{VM}"), "VMI: expected one VM, found 2 in 3 documents"),
     ] {
         files.write("vmi", &manifest);
         assert_eq!(files.render().outcome(), failed(1, text));
+    }
+}
+
+/// Only KubeVirt can expand these references.
+#[test]
+fn an_instancetype_or_a_preference_is_warned_of() {
+    let files = Files::new();
+    files.write("vmi", VM);
+    let expected = files.render().outcome();
+    for (fields, names) in [
+        ("instancetype: {name: u1.medium}", "spec.instancetype"),
+        ("preference: {inferFromVolume: root}", "spec.preference"),
+        ("instancetype: {name: a}\n  preference: {name: b}", "spec.instancetype and spec.preference"),
+    ] {
+        files.write("vmi", VM.replacen("spec:\n", &format!("spec:\n  {fields}\n"), 1));
+        let Outcome { code, stdout, stderr } = files.render().outcome();
+        assert_eq!((code, &stdout), (expected.code, &expected.stdout));
+        let warning = format!(
+            "warning: the VM has {names}, which is not expanded here: CPUs (queue pairs), memory and devices may differ \
+             from the running VM's; render its VMI instead: kubectl get vmi <name> -o yaml\n{}",
+            expected.stderr
+        );
+        assert_eq!(stderr, warning);
     }
 }
 
@@ -225,10 +246,10 @@ fn of_several_documents_the_vm_is_taken() {
 fn what_is_neither_json_nor_yaml_is_refused() {
     let files = Files::new();
     for (manifest, text) in [
-        (&b"a: b: c"[..], "VMI: it is neither JSON nor YAML"),
-        (b"- [", "VMI: it is neither JSON nor YAML"),
-        (b"\0", "VMI: it is neither JSON nor YAML"),
-        (b"\xff\xfe", "VMI: it is neither JSON nor YAML: not UTF-8"),
+        (&b"a: b: c"[..], "VMI: neither JSON nor YAML"),
+        (b"- [", "VMI: neither JSON nor YAML"),
+        (b"\0", "VMI: neither JSON nor YAML"),
+        (b"\xff\xfe", "VMI: neither JSON nor YAML: not UTF-8"),
     ] {
         files.write("vmi", manifest);
         assert_eq!(files.render().outcome(), failed(1, text));
@@ -236,7 +257,7 @@ fn what_is_neither_json_nor_yaml_is_refused() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_wrong_usage() {
+fn unreadable_files_are_invalid_usage() {
     let files = Files::new();
     let gone = "No such file or directory (os error 2)";
     for (flag, text) in [
@@ -245,7 +266,7 @@ fn files_that_cannot_be_read_are_wrong_usage() {
         ("--network-info=gone", format!("error: --network-info gone: {gone}")),
         ("--vmi=.", "error: --vmi .: Is a directory (os error 21)".to_owned()),
     ] {
-        // Of a flag given twice the last one counts, or clap says so.
+        // clap refuses a flag that is given twice.
         let run = ["--vmi=vmi", "--domain=domain", "--network-info=network-info"]
             .iter()
             .filter(|given| given.split('=').next() != flag.split('=').next())
@@ -273,24 +294,19 @@ fn sources_that_are_needed_must_be_named() {
     assert_eq!(run.outcome(), failed(2, "error: network 'dpdk0' needs --dra-dir"));
 }
 
-/// What the hook would wait for is told at once, in the hook's words.
+/// What the hook would wait for is reported at once, with the hook's message.
 #[test]
 fn it_never_waits() {
     let files = Files::new();
     files.write("network-info", "");
-    assert_eq!(
-        files.render().outcome(),
-        failed(
-            1,
-            "network 'dpdk0': network-info: is empty: KubeVirt lists a network once Multus has reported it: \
-             check the pod's network-status, that the NAD's annotation k8s.v1.cni.cncf.io/resourceName names the \
-             device plugin's resource and that the VM requests it (KubeVirt 1.7 and older never list a network \
-             without device-info)"
-        )
-    );
+    let Outcome { code, stdout, stderr } = files.render().outcome();
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    expect![[r#"
+        network 'dpdk0': network-info: is empty: KubeVirt lists a network once Multus has reported it: check the pod's network-status, that the NAD's annotation k8s.v1.cni.cncf.io/resourceName names the device plugin's resource and that the VM requests it (KubeVirt 1.7 and older never list a network without device-info)
+    "#]].assert_eq(&stderr);
 }
 
-/// Neither a hook directory nor a sidecar's default files are needed, and nothing is made.
+/// Neither a hook directory nor a sidecar's default files are needed, and nothing is created.
 #[test]
 fn it_touches_nothing() {
     let files = Files::new();
@@ -317,16 +333,14 @@ fn warnings_go_to_standard_error() {
     let outcome = files.render().outcome();
     assert_eq!(outcome.code, Some(0));
     assert!(outcome.stdout.starts_with("<domain "));
-    assert_eq!(
-        outcome.stderr,
-        "warning: network 'dpdk0': the socket's file name '0123456789ab.sock' looks as if it were made for this node; \
-         a live migration needs the same file name on every node ('vhost.sock')\n"
-    );
+    expect![[r#"
+        warning: network 'dpdk0': the socket's file name '0123456789ab.sock' looks specific to this node; a live migration needs the same file name on every node ('vhost.sock')
+    "#]].assert_eq(&outcome.stderr);
 }
 
-/// `render … | head` is no mistake.
+/// `render … | head` is not an error.
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_reader_that_closes_early_is_not_an_error() {
     let files = Files::new();
     files.write("domain", DOMAIN.replacen("<metadata>", &format!("<metadata>{}", " ".repeat(1 << 20)), 1));
     let mut child = Command::new(BINARY)

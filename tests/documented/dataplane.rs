@@ -1,4 +1,4 @@
-//! A part of the dataplane test, by a word that names have.
+//! A part of the dataplane test, selected by name.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! A docker daemon of the test's own: no network, no other's images, nothing left on the machine.
+//! A docker daemon for the test: no network, no foreign images, nothing left on the machine.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use std::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the daemon mounts, and what it makes below /run, is seen by nobody else.
+/// The daemon's mounts, and what it creates below /run, are visible to no one else.
 const ALONE: &str = r#"mount -t tmpfs tmpfs /run && exec "$@""#;
 
 pub struct Docker {
@@ -24,7 +24,7 @@ impl Docker {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let option = |name: &str, file: &str| format!("--{name}={}", at(file).display());
-        // Not the machine's, which may say otherwise.
+        // Not the machine's configuration, which may differ.
         fs::write(at("daemon.json"), "{}").unwrap();
         // --kill-child: containerd, which the daemon starts, ends with it.
         let mut command = Command::new("unshare");

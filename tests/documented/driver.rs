@@ -1,5 +1,5 @@
-//! The commands of the documentation, run as they are written: whatever stands in an `sh` block of a page is run by one of
-//! the modules here. `<…>` in them is what a reader replaces, so the tests do.
+//! Runs the commands of the documentation as written: each command in an `sh` block of a page is run by one of these modules.
+//! What a reader fills in is a variable, which the tests set.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

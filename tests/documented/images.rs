@@ -8,10 +8,10 @@ use crate::{docker::Docker, pages::path, registry::Registry};
 
 pub const COMMANDS: [&str; 1] = [PUSH];
 
-const PUSH: &str = "make image push REGISTRY=<registry>";
+const PUSH: &str = "make image push";
 const TAG: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
-/// An image as it should be.
+/// The expected image.
 struct Image {
     name: &'static str,
     description: &'static str,
@@ -37,7 +37,7 @@ const IMAGES: [Image; 2] = [
     },
 ];
 
-/// One after the other, because each makes dist/ anew.
+/// One after the other, because each rebuilds dist/.
 #[test]
 fn make_image_push_with_buildah_podman_and_docker() {
     let docker = Docker::start();
@@ -53,7 +53,7 @@ fn make_image_push_with_buildah_podman_and_docker() {
     }
 }
 
-/// Runs the command as it is written. What the tools are to use is in their own environment variables.
+/// Runs the command as written. Environment variables configure the tools.
 fn push(tool: &str, registry: &Registry, docker: &Docker) {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
@@ -63,15 +63,12 @@ fn push(tool: &str, registry: &Registry, docker: &Docker) {
         dir.path().display()
     );
     fs::write(at("storage.conf"), storage).unwrap();
-    // No credentials of the machine's, and no plugins.
+    // No credentials of the machine, and no plugins.
     fs::create_dir(at("docker")).unwrap();
     fs::write(at("docker/config.json"), "{}").unwrap();
     let mut command = Command::new("timeout");
-    command
-        .args(["900", "bash", "-euc"])
-        .arg(PUSH.replace("<registry>", &registry.address))
-        .current_dir(path(""));
-    // What this test runs under may be a make of its own.
+    command.args(["900", "bash", "-euc"]).arg(PUSH).env("REGISTRY", &registry.address).current_dir(path(""));
+    // This test may itself run under make.
     command.env_remove("MAKEFLAGS").env_remove("IMAGE_TAG").env("CONTAINER_TOOL", tool);
     command.env("CONTAINERS_STORAGE_CONF", at("storage.conf"));
     command.env("CONTAINERS_REGISTRIES_CONF", registry.configuration());
@@ -97,7 +94,7 @@ impl Image {
         assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 1, "{tool}: layers");
     }
 
-    /// What the Containerfile says, with the version that `make` gave.
+    /// The Containerfile's settings, with the version that `make` passed.
     fn labels(&self) -> Value {
         json!({
             "org.opencontainers.image.title": self.name,
@@ -107,7 +104,7 @@ impl Image {
         })
     }
 
-    /// The binaries of dist/, root's, and nothing else.
+    /// The binaries of dist/, owned by root, and nothing else.
     fn check_files(&self, root: &Path, tool: &str) {
         let mut files = Vec::new();
         list(root, root, &mut files);

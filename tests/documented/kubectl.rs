@@ -1,5 +1,5 @@
-//! `kubectl`, the real one, against a stand-in for the API server. The working directory is as that of a reader: a checkout,
-//! with `my-cluster` beside it, made from what docs/install.md shows.
+//! The real `kubectl` against a stand-in for the API server. The working directory is a reader's: a checkout with
+//! `my-cluster` next to it, made from docs/install.md.
 
 use std::{
     fs,
@@ -14,15 +14,18 @@ use crate::{
     pages::{block, path},
 };
 
-pub const COMMANDS: [&str; 7] = [APPLY, ROLLOUT, PATCH, DESCRIBE_VMI, DESCRIBE_POD, SIDECAR_LOG, NODE_LOG];
+pub const COMMANDS: [&str; 10] =
+    [APPLY, ROLLOUT, SOCKETS, PATCH, NAMESPACE, NETWORKS, DESCRIBE_VMI, DESCRIBE_POD, SIDECAR_LOG, NODE_LOG];
 
 const APPLY: &str = "kubectl apply -k ../my-cluster";
 const ROLLOUT: &str = "kubectl -n vhostuser-system rollout status daemonset vhostuser-node";
-const PATCH: &str =
-    "kubectl -n kubevirt patch kubevirt kubevirt --type merge --patch-file manifests/kubevirt/binding.yaml";
-const DESCRIBE_VMI: &str = "kubectl describe vmi <name>";
-const DESCRIBE_POD: &str = "kubectl describe pod <virt-launcher pod>";
-const SIDECAR_LOG: &str = "kubectl logs <virt-launcher pod> -c hook-sidecar-0";
+const SOCKETS: &str = r"kubectl get nodes -o custom-columns='NODE:.metadata.name,SOCKETS:.status.allocatable.vhostuser\.network/sockets'";
+const PATCH: &str = r#"kubectl -n kubevirt patch kubevirt kubevirt --type merge -p "$(sed "s|registry.example|$REGISTRY|" manifests/kubevirt/binding.yaml)""#;
+const NAMESPACE: &str = "kubectl create namespace ns1 --dry-run=client -o yaml | kubectl apply -f -";
+const NETWORKS: &str = "kubectl apply -f examples/nad.yaml";
+const DESCRIBE_VMI: &str = r#"kubectl describe vmi "$VM""#;
+const DESCRIBE_POD: &str = r#"kubectl describe pod "$POD""#;
+const SIDECAR_LOG: &str = r#"kubectl logs "$POD" -c hook-sidecar-0"#;
 const NODE_LOG: &str = "kubectl -n vhostuser-system logs ds/vhostuser-node";
 
 const REGISTRY: &str = "r.example";
@@ -40,7 +43,8 @@ impl Reader {
         let at = |name: &str| reader.home.path().join(name);
         let checkout = at("network-vhostuser-binding");
         fs::create_dir_all(&checkout).unwrap();
-        let copied = Command::new("cp").arg("-r").arg(path("manifests")).arg(&checkout).status();
+        let copied =
+            Command::new("cp").arg("-r").arg(path("manifests")).arg(path("examples")).arg(&checkout).status();
         assert!(copied.unwrap().success());
         fs::create_dir(at("my-cluster")).unwrap();
         let overlay = block("docs/install.md", "yaml\n", "# my-cluster/kustomization.yaml");
@@ -58,10 +62,11 @@ impl Reader {
         let home: &Path = self.home.path();
         let mut bash = Command::new("timeout");
         bash.args(["60", "bash", "-euc", command]).current_dir(home.join("network-vhostuser-binding"));
+        bash.env("REGISTRY", REGISTRY).env("VM", "vm1").env("POD", "virt-launcher-vm1-x");
         bash.env("HOME", home).env("KUBECONFIG", home.join("kubeconfig")).output().unwrap()
     }
 
-    /// What it prints, on both.
+    /// What it prints on standard output and standard error.
     fn run(&self, command: &str) -> (String, String) {
         let output = self.output(command);
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -102,7 +107,7 @@ fn apply_sends_what_kustomize_prints_and_nothing_when_it_is_repeated() {
         })
         .collect();
     let printed: Vec<Value> = serde_saphyr::from_multiple(&printed).unwrap();
-    assert_eq!(created.len(), 5);
+    assert_eq!(created.len(), 4);
     assert_eq!(sorted(created), sorted(printed));
     assert!(said.lines().all(|line| line.ends_with(" created")), "{said}");
     let again = reader.stdout(APPLY);
@@ -112,7 +117,7 @@ fn apply_sends_what_kustomize_prints_and_nothing_when_it_is_repeated() {
 
 const NODE: &str = "/apis/apps/v1/namespaces/vhostuser-system/daemonsets/vhostuser-node";
 
-/// The cluster once it has carried out what was applied: the controller's status, and a pod.
+/// The cluster after the controller has done its work: the DaemonSet's status, and a pod.
 fn deployed() -> Reader {
     let reader = Reader::new();
     reader.stdout(APPLY);
@@ -135,7 +140,29 @@ fn rollout_status_finds_the_daemon_set() {
     assert_eq!(deployed().stdout(ROLLOUT), "daemon set \"vhostuser-node\" successfully rolled out\n");
 }
 
-/// Of two containers it takes the one that goes on.
+#[test]
+fn the_nodes_sockets_are_shown() {
+    let reader = Reader::new();
+    for (name, sockets) in [("node01", "64"), ("node02", "0")] {
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "status": {"allocatable": {"cpu": "8", "vhostuser.network/sockets": sockets}}});
+        reader.server.put(&format!("/api/v1/nodes/{name}"), node);
+    }
+    assert_eq!(reader.stdout(SOCKETS), "NODE     SOCKETS\nnode01   64\nnode02   0\n");
+}
+
+#[test]
+fn the_networks_are_created_in_their_namespace() {
+    let reader = Reader::new();
+    assert_eq!(reader.stdout(NAMESPACE), "namespace/ns1 created\n");
+    let prefix = "networkattachmentdefinition.k8s.cni.cncf.io/dpdk";
+    assert_eq!(reader.stdout(NETWORKS), format!("{prefix} created\n{prefix}-vlan100 created\n"));
+    let created: Vec<_> = reader.server.take_changes().into_iter().map(|(_, path, _)| path).collect();
+    let networks = "/apis/k8s.cni.cncf.io/v1/namespaces/ns1/network-attachment-definitions/dpdk";
+    assert_eq!(created, ["/api/v1/namespaces/ns1", networks, &format!("{networks}-vlan100")]);
+}
+
+/// Of two containers it takes the one that keeps running.
 #[test]
 fn the_node_s_log_is_the_device_plugin_s() {
     let reader = deployed();
@@ -165,21 +192,23 @@ fn the_patch_adds_the_registration_and_leaves_the_rest() {
         serde_saphyr::from_str(&fs::read_to_string(path("manifests/kubevirt/binding.yaml")).unwrap())
             .unwrap();
     let binding = "/spec/configuration/network/binding";
-    let ours = &registration.pointer(binding).unwrap()["vhostuser"];
+    let mut ours = registration.pointer(binding).unwrap()["vhostuser"].clone();
     assert_eq!(ours["downwardAPI"], "device-info");
-    kubevirt.pointer_mut(binding).unwrap()["vhostuser"] = ours.clone();
+    let image = ours["sidecarImage"].as_str().unwrap().replace("registry.example", REGISTRY);
+    ours["sidecarImage"] = json!(image);
+    kubevirt.pointer_mut(binding).unwrap()["vhostuser"] = ours;
     assert_eq!(reader.server.object(KUBEVIRT), kubevirt);
     assert_eq!(reader.stdout(PATCH), "kubevirt.kubevirt.io/kubevirt patched (no change)\n");
 }
 
-/// What a comment of `file` shows after `#   kubectl`, continued lines as one.
+/// The commands in the comments of `file`, continued lines joined.
 fn commands_of_comments(file: &str) -> Vec<String> {
     let text = fs::read_to_string(path(file)).unwrap().replace(" \\\n#    ", "");
     let lines = text.lines().filter_map(|line| line.strip_prefix("#   "));
     lines.filter(|line| line.starts_with("kubectl ")).map(str::to_owned).collect()
 }
 
-/// The commands that the files of manifests/kubevirt/ have in their comments.
+/// The commands in the comments of manifests/kubevirt/.
 #[test]
 fn gates_are_added_to_those_that_are_there() {
     let reader = Reader::new();
@@ -190,8 +219,11 @@ fn gates_are_added_to_those_that_are_there() {
     let binding_plugins = commands_of_comments("manifests/kubevirt/gate-binding-plugins.yaml");
     let [append, make] = binding_plugins.as_slice() else { panic!("{binding_plugins:?}") };
     let dra = commands_of_comments("manifests/kubevirt/gate-dra.yaml");
-    let [append_dra] = dra.as_slice() else { panic!("{dra:?}") };
-    assert_eq!(reader.output(append).status.code(), Some(1), "there is no list yet");
+    let [append_dra, make_dra] = dra.as_slice() else { panic!("{dra:?}") };
+    assert_eq!(make_dra.replace("NetworkDevicesWithDRA", "NetworkBindingPlugins"), *make);
+    for command in [append, append_dra] {
+        assert_eq!(reader.output(command).status.code(), Some(1), "there is no list yet");
+    }
     for command in [make, append_dra] {
         assert_eq!(reader.stdout(command), "kubevirt.kubevirt.io/kubevirt patched\n");
     }
@@ -202,7 +234,7 @@ fn gates_are_added_to_those_that_are_there() {
 
 const REFUSAL: &str = "link podx: the name is taken by something that is not a link of this sidecar";
 
-/// What happened to an object, as Kubernetes records it.
+/// An event about an object.
 fn put_event(reader: &Reader, kind: &str, object: &str, reason: &str, message: &str) {
     let name = format!("{object}.{reason}");
     let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},
@@ -219,19 +251,18 @@ fn describe_shows_the_refusals() {
         "status": {"conditions": [{"type": "Synchronized", "status": "False", "message": REFUSAL}]}});
     reader.server.put("/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances/vm1", vmi);
     put_event(&reader, "VirtualMachineInstance", "vm1", "SyncFailed", REFUSAL);
-    let described = reader.stdout(&DESCRIBE_VMI.replace("<name>", "vm1"));
+    let described = reader.stdout(DESCRIBE_VMI);
     assert_eq!(described.matches(REFUSAL).count(), 2, "{described}");
 
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "virt-launcher-vm1-x", "namespace": "default"},
         "spec": {"containers": [{"name": "compute"}, {"name": "hook-sidecar-0"}]}, "status": {"phase": "Pending"}});
     reader.server.put("/api/v1/namespaces/default/pods/virt-launcher-vm1-x", pod);
     put_event(&reader, "Pod", "virt-launcher-vm1-x", "FailedCreatePodSandBox", "OVS has no bridge br9");
-    let pod = |command: &str| command.replace("<virt-launcher pod>", "virt-launcher-vm1-x");
-    let described = reader.stdout(&pod(DESCRIBE_POD));
+    let described = reader.stdout(DESCRIBE_POD);
     assert_eq!(described.matches("FailedCreatePodSandBox").count(), 1, "{described}");
     assert_eq!(described.matches("OVS has no bridge br9").count(), 1, "{described}");
 
     let path = "/api/v1/namespaces/default/pods/virt-launcher-vm1-x";
     reader.server.put_log(path, "hook-sidecar-0", "the sidecar's line\n");
-    assert_eq!(reader.stdout(&pod(SIDECAR_LOG)), "the sidecar's line\n");
+    assert_eq!(reader.stdout(SIDECAR_LOG), "the sidecar's line\n");
 }

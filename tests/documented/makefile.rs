@@ -1,4 +1,4 @@
-//! `make`: `make test` is what the CI runs, so whatever it is made of has been run.
+//! The CI runs `make test`, so every target that it consists of has been run.
 
 use std::{collections::BTreeSet, fs};
 
@@ -6,10 +6,10 @@ use crate::pages::{path, spans};
 
 pub const COMMANDS: [&str; 5] = ["make demo", "make check", "make unit", "make dataplane", "make test"];
 
-/// Run by `images.rs`; and one that measures for a quarter of an hour, which says nothing on a machine that is shared.
+/// Run by `images.rs`; and one that measures for a quarter of an hour, which proves nothing on a shared machine.
 const OTHERS: [&str; 3] = ["image", "push", "bench"];
 
-/// What a target is made of, itself among it.
+/// A target and all its dependencies.
 fn made_of(makefile: &str, target: &str, found: &mut BTreeSet<String>) {
     found.insert(target.to_owned());
     let rule = makefile.lines().find_map(|line| line.strip_prefix(target)?.strip_prefix(':'));

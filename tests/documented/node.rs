@@ -1,10 +1,6 @@
 //! Commands for a node and for a VM's pod, run in the root folder of the dataplane test: it has Debian's OVS.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, path::PathBuf, process::Command};
 
 use crate::pages::path;
 
@@ -35,7 +31,7 @@ fn on_node(script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The server of an empty database goes on, so the rest of the script is beside it.
+/// The server of the empty database keeps running, so the script runs next to it.
 fn beside_an_empty_database(script: &str) -> String {
     let server = EMPTY.join("\n");
     let listens = "until [ -S /var/run/openvswitch/db.sock ]; do sleep 0.05; done";
@@ -56,7 +52,7 @@ fn ports_are_found_by_their_marks() {
     assert_eq!(beside_an_empty_database(&script), expected);
 }
 
-/// As docs/cni.md promises for a node whose switch is gone for good.
+/// As docs/cni.md promises for a node whose OVSDB never comes back.
 #[test]
 fn del_succeeds_beside_an_empty_database_and_not_without() {
     let del = r#"export CNI_COMMAND=DEL CNI_CONTAINERID=c CNI_IFNAME=net1 CNI_PATH=/tmp/bin

@@ -1,6 +1,6 @@
 #!/bin/sh
-# node.sh ROOT BINARIES SCRIPT: runs a script on "a node" that has OVS and this project's programs. Already in mount and PID
-# namespaces of its own; the root folder stays as it is, but for /run and /tmp, which are new.
+# node.sh ROOT BINARIES SCRIPT: runs a script on "a node" that has OVS and this project's programs. It already runs in its
+# own mount and PID namespaces; the root folder is not changed, except /run and /tmp, which are new.
 set -eu
 root=$1 binaries=$2 script=$3
 

@@ -1,10 +1,6 @@
 //! The commands that the documentation shows.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// A path of the repository.
 pub fn path(name: &str) -> PathBuf {
@@ -28,8 +24,9 @@ pub fn commands() -> BTreeSet<String> {
         let mut is_shell = false;
         for line in page.lines().map(str::trim) {
             if let Some(language) = line.strip_prefix("```") {
-                // A command may not hide in a block of another name.
-                assert!(["", "json", "sh", "text", "yaml"].contains(&language), "{language}");
+                // A command may not hide in a block of another kind. `console` blocks need a real cluster.
+                let known = ["", "console", "json", "mermaid", "sh", "text", "yaml"];
+                assert!(known.contains(&language), "{language}");
                 is_shell = language == "sh";
             } else if is_shell {
                 let command = line.split("  #").next().unwrap().trim();
@@ -41,7 +38,7 @@ pub fn commands() -> BTreeSet<String> {
     found
 }
 
-/// What stands in backquotes in the text and starts with `start`.
+/// The code spans of the text that start with `start`.
 pub fn spans(start: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for page in pages() {

@@ -1,4 +1,4 @@
-//! A registry on the loopback, Debian's `docker-registry`, and what clients read from it.
+//! Debian's `docker-registry` on the loopback interface, and a client for it.
 
 use std::{
     fs,
@@ -36,12 +36,12 @@ impl Registry {
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
         let line = log.find(|line| line.contains("listening on ")).expect("the line that tells the address");
         let address = line.split("listening on ").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        // Read on, or the registry would wait for a reader.
+        // Keep reading, or the registry would block.
         std::thread::spawn(move || log.for_each(drop));
         Self { process, address, dir }
     }
 
-    /// For buildah and podman: plain HTTP will do here.
+    /// For buildah and podman: allows plain HTTP.
     pub fn configuration(&self) -> PathBuf {
         let file = self.dir.path().join("registries.conf");
         fs::write(&file, format!("[[registry]]\nlocation = '{}'\ninsecure = true\n", self.address)).unwrap();
@@ -51,7 +51,7 @@ impl Registry {
     /// The body of an answer to GET.
     fn get(&self, path: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        // Of HTTP 1.0, which knows no chunks.
+        // HTTP 1.0 has no chunks.
         write!(stream, "GET /v2/{path} HTTP/1.0\r\nHost: {}\r\nAccept: {ACCEPT}\r\n\r\n", self.address)
             .unwrap();
         let mut answer = Vec::new();

@@ -33,7 +33,7 @@ enum Expected {
     Nothing,
 }
 
-/// What a call gave, in the words of the expected files.
+/// What a call returned, as in the expected files.
 enum Given {
     Answer(String),
     Refusal(String),
@@ -135,7 +135,7 @@ impl Case {
         same("render's exit code", "Some(0)", &format!("{:?}", output.status.code()))
     }
 
-    /// A source that is not there at all is `render`'s caller's mistake and told otherwise.
+    /// For `render` a missing source is invalid usage, with another message.
     fn check_refused_render(&self, refusal: &str) -> Checked {
         if refusal.starts_with("Unavailable\n") && !self.has("network-info.json") && !self.has("dra") {
             return Ok(());

@@ -3,55 +3,47 @@
 //! ```text
 //! vmi.json, domain.xml     what virt-launcher sends
 //! network-info.json, dra/  what the sidecar finds in its pod (optional)
-//! flags                    of the sidecar, one a line (optional)
+//! flags                    of the sidecar, one per line (optional)
 //! expected.xml             the answer, or
-//! expected.error           the gRPC code's name on the first line, the message's exact text behind it
-//! expected.links           the links made, `<path in the hook directory> -> <target>` (optional)
-//! expected.warnings        what `render` says on standard error (without the file: nothing)
+//! expected.error           the gRPC code's name on the first line, then the message's exact text
+//! expected.links           the links created, `<path in the hook directory> -> <target>` (optional)
+//! expected.warnings        what `render` prints on standard error (without the file: nothing)
 //! ```
 //!
-//! Each folder is asked of `render` and of the hook server over its socket, and both must agree. The server is also
-//! given its own answer, and KubeVirt's reduced copy of it.
+//! Each folder is one test, named after it: `cargo test --test golden NAME`. Both `render` and the hook server over its
+//! socket must answer as expected. The server is also given its own answer, and KubeVirt's reduced copy of it.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test golden` writes the expected files anew. Read the difference before you keep it.
+//! `UPDATE_GOLDEN=1 cargo test --test golden` rewrites the expected files. Read the difference before you keep it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod case;
 mod hook;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use case::Case;
 
-fn folders() -> Vec<PathBuf> {
+fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut folders: Vec<_> = root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    folders
+    let folders = root.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let test = |folder: std::path::PathBuf| {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        Trial::test(name, move || run(&folder))
+    };
+    libtest_mimic::run(&Arguments::from_args(), folders.map(test).collect()).exit();
 }
 
-#[tokio::test]
-async fn every_folder_gives_what_it_expects() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let folders = folders();
-    let mut complaints = Vec::new();
-    for folder in &folders {
-        let result = match Case::load(folder) {
-            Ok(case) if update => case.update().await,
-            Ok(case) => case.check().await,
-            Err(complaint) => Err(complaint),
-        };
-        if let Err(complaint) = result {
-            let name = folder.file_name().unwrap().display();
-            complaints.push(format!("{name}: {complaint}"));
+fn run(folder: &Path) -> Result<(), Failed> {
+    let case = Case::load(folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        match std::env::var_os("UPDATE_GOLDEN") {
+            Some(_) => case.update().await,
+            None => case.check().await,
         }
-    }
-    assert!(
-        complaints.is_empty(),
-        "{} of {} golden folders:\n\n{}",
-        complaints.len(),
-        folders.len(),
-        complaints.join("\n\n")
-    );
+    })?;
+    Ok(())
 }

@@ -6,10 +6,11 @@ use tonic::Code;
 use crate::{DOMAIN, VMI, answer, pod::Pod, sidecar::limited};
 use launcher_sim::Layout;
 
-const VERSIONS: &str = "KubeVirt sent a VMI that this sidecar cannot read: check that their versions fit";
+const VERSIONS: &str =
+    "KubeVirt sent a VMI that this sidecar cannot read: check that their versions are compatible";
 
 const SIDECARS: &str =
-    "KubeVirt or a sidecar that ran before this one wrote it: look at the other hook sidecars of this VM";
+    "KubeVirt or a sidecar that ran before this one wrote it: check the other hook sidecars of this VM";
 
 /// Domain, VMI and what is said of them.
 fn cases() -> Vec<(Vec<u8>, Vec<u8>, String)> {
@@ -24,14 +25,22 @@ fn cases() -> Vec<(Vec<u8>, Vec<u8>, String)> {
         vmi(b"\xff\xfe\x00garbage", "the text is not JSON (line 1, column 1)"),
         vmi(b"[]", "the text is not a JSON object (line 1, column 2)"),
         vmi(&VMI.as_bytes()[..VMI.len() / 2], "the text ends too early (line 66, column 26)"),
-        vmi(&b"[".repeat(100_000), "[0][0] is not of the type KubeVirt gives it (line 1, column 2)"),
+        vmi(&b"[".repeat(100_000), "[0][0] does not have the type that KubeVirt gives it (line 1, column 2)"),
         xml(b"", ", line 1: there is no root element"),
         xml(b"\xff\xfe\x00garbage", ", line 1: not UTF-8"),
         xml(b"garbage", ", line 1: text outside the root element"),
         xml(b"<network/>", ": the root element is not <domain>"),
         xml(&DOMAIN.as_bytes()[..DOMAIN.len() / 2], ", line 44: it ends inside an element"),
-        xml(&b"<a>".repeat(100_000), ", line 1: it ends inside an element"),
-        xml(&b"x".repeat(5 << 20), ", line 1: text outside the root element"),
+        xml(&b"<a>".repeat(99_999), ", line 1: it ends inside an element"),
+        xml(&b"x".repeat(4 << 20), ", line 1: text outside the root element"),
+        xml(
+            &b"x".repeat((4 << 20) + 1),
+            ": 4194305 bytes, more than the 4194304 (4 MiB) that this sidecar edits",
+        ),
+        xml(
+            format!("<domain><devices>{}</devices></domain>", "<a/>".repeat(100_000)).as_bytes(),
+            ", line 1: more than 100000 elements, the most that this sidecar edits",
+        ),
     ]
 }
 

@@ -95,8 +95,8 @@ async fn a_volume_that_became_read_only_is_told() {
         let sidecar = pod.sidecar().with_kubevirts_user().start().await;
         fs::set_permissions(pod.hook_dir(0), fs::Permissions::from_mode(0o555)).unwrap();
         let text = format!(
-            "link {}/userdata: Permission denied (os error 13): the sidecar must run as the user that KubeVirt gives \
-             it (uid 107), who may write its hook directory",
+            "link {}/userdata: Permission denied (os error 13): the sidecar must run as the user that KubeVirt \
+             assigns (uid 107), who may write to its hook directory",
             pod.hook_dir(0).display()
         );
         assert_eq!(refusal(&sidecar).await, (Code::PermissionDenied, text));

@@ -65,7 +65,7 @@ async fn a_refusal_is_told_once() {
         assert_eq!(
             errors,
             [json!({
-                "level": "ERROR", "message": "the domain is refused", "code": "Unavailable",
+                "level": "ERROR", "message": "refused the domain", "code": "Unavailable",
                 "error": status.message(), "span": {"name": "on_define_domain", "vmi": "default/vmi-11"},
             })]
         );

@@ -11,6 +11,7 @@ mod bad_input;
 mod boot;
 mod discovery;
 mod ending;
+mod large;
 mod launcher_gone;
 mod links;
 mod logs;

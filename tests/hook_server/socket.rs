@@ -47,7 +47,7 @@ async fn a_live_ones_socket_is_not() {
         assert_eq!(
             refusal(pod.sidecar()).await,
             format!(
-                "hook socket {} is served by another process: end that one first, or set another CONTAINER_NAME",
+                "hook socket {} is in use by another process: stop it first, or set another CONTAINER_NAME",
                 first.socket().display()
             )
         );
@@ -82,7 +82,7 @@ async fn the_hook_directory_must_be_there() {
         assert_eq!(
             refusal(pod.sidecar().hook_dir(gone.clone())).await,
             format!(
-                "hook directory {} does not exist: run this in a pod of KubeVirt, which mounts it, or name another \
+                "hook directory {} does not exist: run this in a pod of KubeVirt, which mounts it, or pass another \
                  with --hook-dir",
                 gone.display()
             )

@@ -9,6 +9,7 @@ mod cut;
 mod domain;
 mod hostile;
 mod judge;
+mod linear;
 mod markup;
 mod sidecar;
 mod vm;

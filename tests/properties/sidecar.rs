@@ -5,28 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use network_vhostuser_binding::config::{Layout, NicConfig};
+use network_vhostuser_binding::config::{Layout, NicConfig, NicDefaults};
 use network_vhostuser_binding::define::{Defined, prepare};
 use network_vhostuser_binding::downwardapi::NetworkInfo;
 use network_vhostuser_binding::plan::Attachments;
 use network_vhostuser_binding::symlink;
 use network_vhostuser_binding::vmi::Vmi;
 use proptest::test_runner::TestCaseError;
-use vocabulary::{ComputePath, QueuePairs, RingSize};
+use vocabulary::ComputePath;
 
 use crate::vm::Vm;
 
 pub fn config(hook_dir: PathBuf) -> NicConfig {
     let compute = ComputePath::directory("/var/run/kubevirt-hooks").unwrap();
-    NicConfig {
-        binding_name: None,
-        layout: Layout::new(hook_dir, &compute, None),
-        rx_queue_size: RingSize::MAX,
-        tx_queue_size: RingSize::MAX,
-        max_queue_pairs: QueuePairs::MAX,
-        reconnect_timeout: 1.try_into().unwrap(),
-        target_dev: false,
-    }
+    NicConfig::new(None, Layout::new(hook_dir, &compute, None), NicDefaults::default())
 }
 
 /// A sidecar that has found its attachments.
@@ -53,9 +45,9 @@ impl Sidecar {
         let prepared = prepare(&self.vmi, xml, config).map_err(|error| error.to_string())?;
         let prepared = prepared.ok_or("nothing is ours")?;
         let mut attachments = Attachments::new();
-        for wish in &prepared.wishes.nics {
-            let found = self.network_info.attachment(&wish.network).map_err(|error| error.to_string())?;
-            attachments.insert(wish.network.clone(), found.ok_or("not listed")?);
+        for request in &prepared.requests.nics {
+            let found = self.network_info.attachment(&request.network).map_err(|error| error.to_string())?;
+            attachments.insert(request.network.clone(), found.ok_or("not listed")?);
         }
         prepared.define(&attachments, &Attachments::new(), config).map_err(|error| error.to_string())
     }

@@ -235,8 +235,7 @@ mod tests {
                 ("CNI_ARGS", "MAC=x;novalue"),
             ]),
             "environment: CNI_CONTAINERID: '-a' is no container id; CNI_IFNAME: 'sixteen-letters-' is no interface name; \
-             CNI_NETNS: is missing; CNI_ARGS: MAC: 'x' is not a MAC address: six octets of two hex digits with ':' or '-' \
-             between them; CNI_ARGS: 'novalue' is not KEY=VALUE"
+             CNI_NETNS: is missing; CNI_ARGS: MAC: 'x' is not a MAC address: expected six octets of two hex digits, separated by ':' or '-'; CNI_ARGS: 'novalue' is not KEY=VALUE"
         );
         assert_eq!(
             refusal(&[]),

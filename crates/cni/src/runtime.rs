@@ -193,8 +193,9 @@ mod tests {
             error.to_string(),
             "network configuration: runtimeConfig.CNIDeviceInfoFile: 'x' is no absolute path; runtimeConfig.mac: \
              '01:00:00:00:00:00' is a multicast address: the first octet must be even; deviceID: '0000:03:02.0' differs \
-             from runtimeConfig.deviceID 'ovs-0': which device the pod has is not certain; deviceID: '0000:03:02.0' is no \
-             device id: 1 to 63 lower-case letters, digits and '-', not at either end"
+             from runtimeConfig.deviceID 'ovs-0': which device the pod has is not certain; deviceID: invalid \
+             device ID '0000:03:02.0': expected 1 to 63 lower-case letters, digits and '-', starting and ending with a \
+             letter or digit"
         );
         assert_eq!(error.code(), 7);
         let error = parse(&json!({"deviceID": 5})).unwrap_err();

@@ -1,4 +1,4 @@
-//! How a command ends: its output, its message, and the exit codes that both doctors share.
+//! How a command ends: its output, its message and its exit code.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use host_io::console::{complain, print};
 
 use crate::Report;
 
-/// The command cannot do its work, or the report has findings; the reason is on standard error or in the report.
+/// The command failed, or the report has findings.
 pub const FAILED: u8 = 1;
 
-/// Wrong usage, or a file that cannot be read.
+/// Invalid usage, or a file that cannot be read.
 pub const USAGE: u8 = 2;
 
 /// Prints a report as text or as JSON.

@@ -1,4 +1,4 @@
-//! What a look has found, and how it is told.
+//! Findings of the two doctors, and how they are reported.
 
 pub mod exit;
 
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 macro_rules! ids {
     ($($variant:ident = $text:literal),* $(,)?) => {
-        /// Which finding. The words are for scripts and documentation, so they stay what they are.
+        /// Identifies a finding, for scripts and documentation. Ids never change.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Id { $(#[doc = $text] $variant),* }
 
         impl Id {
-            /// Every one.
+            /// All ids.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its word.
+            /// The id as reported.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),* }
             }
@@ -73,51 +73,46 @@ ids! {
     PathTooLong = "path-too-long",
 }
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which.
+    /// Which problem.
     pub id: Id,
     /// The file, row or field, with its value.
     pub place: String,
-    /// What is wrong with it, and what comes of that.
+    /// What is wrong with it, and the consequence.
     pub problem: String,
-    /// The command that mends it.
-    pub remedy: String,
+    /// How to fix it: a command where there is one.
+    pub fix: String,
 }
 
 impl Finding {
-    /// A finding.
-    pub fn new(
-        id: Id,
-        place: impl fmt::Display,
-        problem: impl fmt::Display,
-        remedy: impl fmt::Display,
-    ) -> Self {
-        Self { id, place: place.to_string(), problem: problem.to_string(), remedy: remedy.to_string() }
+    /// Renders each part.
+    pub fn new(id: Id, place: impl fmt::Display, problem: impl fmt::Display, fix: impl fmt::Display) -> Self {
+        Self { id, place: place.to_string(), problem: problem.to_string(), fix: fix.to_string() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, place, problem, remedy } = self;
-        write!(f, "{}: {problem}\n  where: {place}\n  mend:  {remedy}", id.as_str())
+        let Self { id, place, problem, fix } = self;
+        write!(f, "{}: {problem}\n  where: {place}\n  fix:   {fix}", id.as_str())
     }
 }
 
-/// All that a look has found.
+/// The result of a diagnosis.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What there is, for people.
+    /// What was found in order, for people.
     pub facts: Vec<String>,
-    /// What is wrong.
+    /// The problems.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
     /// As JSON, for programs.
     pub fn json(&self) -> Value {
-        let finding = |Finding { id, place, problem, remedy }: &Finding| json!({ "id": id.as_str(), "where": place, "problem": problem, "mend": remedy });
+        let finding = |Finding { id, place, problem, fix }: &Finding| json!({ "id": id.as_str(), "where": place, "problem": problem, "fix": fix });
         let findings: Vec<_> = self.findings.iter().map(finding).collect();
         json!({ "facts": self.facts, "findings": findings })
     }
@@ -128,7 +123,7 @@ impl fmt::Display for Report {
         self.facts.iter().try_for_each(|fact| writeln!(f, "- {fact}"))?;
         self.findings.iter().try_for_each(|finding| writeln!(f, "\n{finding}"))?;
         match self.findings.len() {
-            0 => writeln!(f, "\nNothing is wrong."),
+            0 => writeln!(f, "\nNo problems found."),
             1 => writeln!(f, "\n1 finding."),
             more => writeln!(f, "\n{more} findings."),
         }
@@ -149,17 +144,17 @@ mod tests {
 
     #[test]
     fn people_and_programs_read_the_same() {
-        assert_eq!(report(0).to_string(), "- a fact\n\nNothing is wrong.\n");
+        assert_eq!(report(0).to_string(), "- a fact\n\nNo problems found.\n");
         assert_eq!(
             report(1).to_string(),
-            "- a fact\n\nroot-mode: anybody may write\n  where: /run/x, mode 0777\n  mend:  chmod 0711 /run/x\n\n1 \
+            "- a fact\n\nroot-mode: anybody may write\n  where: /run/x, mode 0777\n  fix:   chmod 0711 /run/x\n\n1 \
              finding.\n"
         );
         assert!(report(2).to_string().ends_with("\n\n2 findings.\n"));
         assert_eq!(
             report(1).json(),
             json!({"facts": ["a fact"], "findings": [{"id": "root-mode", "where": "/run/x, mode 0777",
-                "problem": "anybody may write", "mend": "chmod 0711 /run/x"}]})
+                "problem": "anybody may write", "fix": "chmod 0711 /run/x"}]})
         );
     }
 

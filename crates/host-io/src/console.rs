@@ -1,11 +1,11 @@
-//! What a command prints. Never `print!` and `eprintln!`, which panic where nobody reads.
+//! What a command prints. Never `print!` and `eprintln!`, which panic if the reader is gone.
 
 use std::io::{self, Write};
 
 /// Prints a command's output.
 ///
 /// # Errors
-/// Standard output cannot be written. A reader that has had enough, as in `render … | head`, is not an error.
+/// Standard output cannot be written. A reader that closes early, as in `render … | head`, is not an error.
 pub fn print(output: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(output).and_then(|()| stdout.flush()) {
@@ -14,7 +14,7 @@ pub fn print(output: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Prints a line for people on standard error.
+/// Prints a line on standard error.
 pub fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }

@@ -1,5 +1,4 @@
-//! Input and output on a host that others share: files that somebody else writes, names that nobody else has, and
-//! output that nobody may be reading.
+//! Input and output on a shared host: files that other programs write, unique names, and output that may have no reader.
 
 pub mod console;
 #[cfg(feature = "logging")]

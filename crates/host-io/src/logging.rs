@@ -1,5 +1,7 @@
 //! Structured events on standard error.
 
+use std::str::FromStr;
+
 use tracing::Level;
 
 /// How events are written.
@@ -11,18 +13,40 @@ pub enum Format {
     Text,
 }
 
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err("expected json or text"),
+        }
+    }
+}
+
+/// Reads a level's name in lower case.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_level(text: &str) -> Result<Level, &'static str> {
+    let known = ["error", "warn", "info", "debug", "trace"].contains(&text);
+    let level = known.then(|| text.parse().ok()).flatten();
+    level.ok_or("expected error, warn, info, debug or trace")
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logging {
     /// How events are written.
     pub format: Format,
-    /// The least important level that is written.
+    /// The minimum level.
     pub level: Level,
 }
 
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start(logging: Logging) {
-    // Without internal errors: they go to standard error too, and where nobody reads that they would panic.
+    // tracing reports its own write errors with `eprintln!`, which panics when standard error is closed.
     let subscriber = tracing_subscriber::fmt()
         .log_internal_errors(false)
         .with_writer(std::io::stderr)

@@ -1,4 +1,4 @@
-//! Looking at the file system: nothing here changes, opens for writing or connects to anything.
+//! Inspects the file system: nothing here changes, opens for writing or connects to anything.
 
 use std::{
     fs, io,
@@ -10,30 +10,30 @@ use rustix::fs::{
     readlinkat,
 };
 
-/// What stands at a path.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A directory.
     Directory,
     /// A socket.
     Socket,
-    /// Anything else, a link too.
+    /// Anything else, including a link.
     Other,
 }
 
-/// The file behind a name, wherever it is seen from.
+/// Device and inode: which file it is, under any name and in any mount namespace.
 pub type Identity = (u64, u64);
 
-/// What is known of a file.
+/// A file's attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its user.
+    /// The owning user.
     pub uid: u32,
-    /// Its group.
+    /// The owning group.
     pub gid: u32,
-    /// Its permission bits.
+    /// The permission bits.
     pub mode: u32,
     /// Which file it is.
     pub identity: Identity,
@@ -55,20 +55,20 @@ fn identity(stat: &Stat) -> Identity {
     (stat.st_dev, stat.st_ino)
 }
 
-/// What stands there, without following a link at the end.
+/// The attributes, without following a link at the end.
 ///
 /// # Errors
-/// It cannot be looked at; `NotFound` if there is nothing.
+/// It cannot be inspected; `NotFound` if there is no such file.
 pub fn at(path: &Path) -> io::Result<Attributes> {
     Ok(lstat(path)?.into())
 }
 
-/// The same without the reason.
+/// Like [`at`], without the error.
 pub fn there(path: &Path) -> Option<Attributes> {
     at(path).ok()
 }
 
-/// The names in a directory, in order.
+/// The names in a directory, sorted.
 ///
 /// # Errors
 /// It cannot be listed.
@@ -80,7 +80,7 @@ pub fn names(dir: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// A file of the kernel's: of any length, and not always UTF-8.
+/// A file of the kernel's (`/proc`): of any length, and not always UTF-8.
 ///
 /// # Errors
 /// It cannot be read.
@@ -88,18 +88,18 @@ pub fn kernel_text(path: &Path) -> io::Result<String> {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Where a link leads, as it is written.
+/// What a link points to, as written.
 pub fn link(path: &Path) -> Option<String> {
     let target = readlinkat(rustix::fs::CWD, path, Vec::new()).ok()?;
     Some(target.to_string_lossy().into_owned())
 }
 
-/// The path without links; the path itself where it cannot be resolved.
+/// The path without links; the path itself if it cannot be resolved.
 pub fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The path with the links of its directory followed; the file's name as it is.
+/// The path with the links of its directory followed; the file's own name is kept.
 pub fn leads_to(path: &Path) -> PathBuf {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => real(parent).join(name),
@@ -107,12 +107,12 @@ pub fn leads_to(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether this process may write there; following links.
+/// Whether this process may write to the directory; follows links.
 pub fn writable(path: &Path) -> bool {
     access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// The file that a path is to a process whose root directory this is.
+/// Which file a path names for a process with this root directory.
 pub fn within(root: &Path, path: &str) -> Option<Identity> {
     let root = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -120,7 +120,7 @@ pub fn within(root: &Path, path: &str) -> Option<Identity> {
     fstat(file).ok().map(|stat| identity(&stat))
 }
 
-/// The same as [`at`], following links.
+/// Like [`at`], following links; without the error.
 pub fn behind(path: &Path) -> Option<Attributes> {
     rustix::fs::statat(rustix::fs::CWD, path, AtFlags::empty()).ok().map(Into::into)
 }

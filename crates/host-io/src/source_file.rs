@@ -1,4 +1,4 @@
-//! Reading a small file that somebody else writes.
+//! Reads a small file that another program writes.
 
 use std::{
     fs::File,
@@ -8,11 +8,14 @@ use std::{
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 
-/// The most that is read, in bytes. An annotation has at most 256 KiB; device metadata is smaller.
+/// The largest file, in bytes. An annotation has at most 256 KiB; device metadata is smaller.
 const LIMIT: u64 = 1 << 20;
 
-/// The whole file; nothing if it does not exist. Opened anew each time, because kubelet swaps the directory behind
-/// the path, and without blocking, whatever stands there.
+/// The whole file; `None` if it does not exist. Opened each time, because kubelet replaces the directory on the path, and
+/// without blocking, whatever the file is.
+///
+/// # Errors
+/// It cannot be read, is not a regular file, or is larger than 1 MiB.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
         Ok(file) => file,

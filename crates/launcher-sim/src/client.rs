@@ -62,11 +62,7 @@ impl Client {
         domain_xml: impl Into<Vec<u8>>,
         vmi: impl Into<Vec<u8>>,
     ) -> Result<String, Status> {
-        let params = OnDefineDomainParams { domain_xml: domain_xml.into(), vmi: vmi.into() };
-        let mut client = self.callbacks().await?;
-        let answer =
-            within(CALLBACK_DEADLINE, client.on_define_domain(request(params, CALLBACK_DEADLINE))).await?;
-        String::from_utf8(answer.domain_xml).map_err(|error| Status::internal(format!("the answer: {error}")))
+        self.connect().await?.on_define_domain(domain_xml, vmi).await
     }
 
     /// Cloud-init data (JSON) in and out; only for a sidecar that subscribes to it.
@@ -93,12 +89,34 @@ impl Client {
         Ok(())
     }
 
+    /// A connection that is kept for several calls, which KubeVirt never does: for measuring.
+    pub async fn connect(&self) -> Result<Session, Status> {
+        Ok(Session(self.callbacks().await?))
+    }
+
     async fn callbacks(&self) -> Result<CallbacksClient<Channel>, Status> {
         Ok(CallbacksClient::new(self.dial().await?).max_decoding_message_size(RECEIVE_LIMIT))
     }
 
     async fn dial(&self) -> Result<Channel, Status> {
         dial(&self.socket).await.map_err(|error| Status::unavailable(error.to_string()))
+    }
+}
+
+/// One connection to a sidecar.
+pub struct Session(CallbacksClient<Channel>);
+
+impl Session {
+    /// Domain XML in, domain XML out.
+    pub async fn on_define_domain(
+        &mut self,
+        domain_xml: impl Into<Vec<u8>>,
+        vmi: impl Into<Vec<u8>>,
+    ) -> Result<String, Status> {
+        let params = OnDefineDomainParams { domain_xml: domain_xml.into(), vmi: vmi.into() };
+        let call = self.0.on_define_domain(request(params, CALLBACK_DEADLINE));
+        let answer = within(CALLBACK_DEADLINE, call).await?;
+        String::from_utf8(answer.domain_xml).map_err(|error| Status::internal(format!("the answer: {error}")))
     }
 }
 

@@ -28,7 +28,7 @@ mod schema;
 pub use boot::{
     Exchange, Machine, Refused, Release, boot, boot_over, migration_target, migration_target_over,
 };
-pub use client::{Client, HookPoint, InfoResult};
+pub use client::{Client, HookPoint, InfoResult, Session};
 pub use devices::{
     assign_pci_addresses, placeholders_for, with_placeholders, with_root_ports, with_unaliased_placeholders,
 };

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(
             mistakes.or(Some(())).unwrap_err().to_string(),
             "r[0]: field 'extra' is not known, only mode, ports, on, list, name; r[0]: field 'more' is not known, only \
-             mode, ports, on, list, name; r[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch \
+             mode, ports, on, list, name; r[0].mode: 'both' is not a valid socket mode: use 'server' (guest listens, switch \
              connects) or 'client' (guest connects, switch listens); r[0].name: is missing; r[0].ports: '0' must be a \
              whole number from 1 to 9; r[0].on: must be true or false; r[0].list: must be a list"
         );

@@ -2,12 +2,12 @@ use std::{fmt, str::FromStr};
 
 use super::{Quoted, short_digest};
 
-/// The socket's file name in every device's directory. Both pods of a migration have the same, because QEMU on the
-/// target is given the source's.
+/// The socket's file name in every device's directory. Both pods of a migration use the same name, because QEMU on the
+/// target gets the source's.
 pub const SOCKET_FILE: &str = "vhost.sock";
 
-/// The directory below a device's own that its pod sees. A new one for each pod: whoever kept the old one open holds
-/// nothing of the next pod's.
+/// The directory below a device's own that its pod sees. Fresh for each pod, so an fd kept by the
+/// previous pod is worthless.
 pub const POD_DIR: &str = "pod";
 
 /// A device of the vhost-user device plugin: one socket directory on one node.
@@ -17,22 +17,22 @@ pub const POD_DIR: &str = "pod";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(String);
 
-/// A text that is no device id.
+/// A string that is not a device ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no device id: 1 to 63 lower-case letters, digits and '-', not at either end", Quoted(.0))]
+#[error("invalid device ID {}: expected 1 to 63 lower-case letters, digits and '-', starting and ending with a letter or digit", Quoted(.0))]
 pub struct DeviceIdError(pub String);
 
 impl DeviceId {
-    /// The longest id, in bytes.
+    /// The longest ID, in bytes.
     pub const MAX: usize = 63;
 
-    /// The id as text, and the name of the device's directory.
+    /// The ID as a string, which is also the name of the device's directory.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The switch port's name: `vhu` and the first 11 hex digits of the id's SHA-256. Always 14 bytes, the most that
-    /// every tool of OVS shows whole; one for each device of a node, so a second port for the same socket cannot be.
+    /// no OVS tool truncates; one name for each device of a node, so one socket cannot get two ports.
     pub fn port_name(&self) -> String {
         format!("vhu{}", short_digest(&self.0, 11))
     }

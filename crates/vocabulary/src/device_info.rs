@@ -1,14 +1,14 @@
-//! device-info: what a device plugin and a CNI plugin write down of a device (specification 1.1.0 of the Network
-//! Plumbing Working Group). Multus carries it to the pod's status, KubeVirt from there to network-info.
+//! device-info: what a device plugin and a CNI plugin record about a device (specification 1.1.0 of the Network
+//! Plumbing Working Group). Multus copies it to the pod's status, and KubeVirt from there to network-info.
 
 use serde_json::{Value, json};
 
 use crate::{ComputePath, DeviceId, PathError, Quoted, SocketMode, UnknownMode};
 
-/// Where device plugins leave their files for Multus and the CNI plugin.
+/// Where device plugins write their files for Multus and the CNI plugin.
 pub const DEVICE_PLUGIN_DIR: &str = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 
-/// Of the specification that the files follow.
+/// The specification's version.
 const VERSION: &str = "1.1.0";
 
 /// The vhost-user device of one file.
@@ -24,10 +24,10 @@ pub struct DeviceInfo {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceInfoError {
     /// It describes another kind of device.
-    #[error("deviceInfo.type is {}, it must be 'vhost-user': the NAD must belong to a vhost-user CNI and resource", Quoted(.0))]
+    #[error("deviceInfo.type is {}, expected 'vhost-user': the NAD must use a vhost-user CNI plugin and resource", Quoted(.0))]
     NotVhostUser(String),
-    /// A field is missing or of another type.
-    #[error("{field} {problem}: correct what writes it (the CNI or device plugin; KubeVirt copies it)")]
+    /// A field is missing or has the wrong type.
+    #[error("{field} {problem}: fix what writes it (the CNI or device plugin; KubeVirt copies it)")]
     Field {
         /// Its place.
         field: &'static str,
@@ -48,7 +48,7 @@ impl DeviceInfo {
     /// Reads the object, in a file of its own or as a part of network-info.
     ///
     /// # Errors
-    /// Another type of device, or a field that cannot be used.
+    /// Another type of device, or an invalid field.
     pub fn of(info: &Value) -> Result<Self, DeviceInfoError> {
         let kind = text(info, "type", "deviceInfo.type")?;
         if kind != "vhost-user" {
@@ -60,7 +60,7 @@ impl DeviceInfo {
         Ok(Self { mode: mode(device)?, path })
     }
 
-    /// The object to be written.
+    /// The object to write.
     pub fn json(&self) -> Value {
         json!({
             "type": "vhost-user",
@@ -76,7 +76,7 @@ pub fn file_name(resource: &str, id: &DeviceId) -> String {
     format!("{}-{id}-device.json", resource.replace('/', "-"))
 }
 
-/// Server where nothing is said: the guest listens.
+/// Defaults to server: the guest listens.
 fn mode(device: &Value) -> Result<SocketMode, DeviceInfoError> {
     match device.get("mode") {
         None | Some(Value::Null) => Ok(SocketMode::Server),

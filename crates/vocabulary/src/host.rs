@@ -12,7 +12,7 @@ use super::{ComputePath, DeviceId, POD_DIR, PathError, SOCKET_FILE, SocketPath};
 pub struct HostDir(PathBuf);
 
 impl HostDir {
-    /// The socket directory of a device below this socket root: what its pod sees of it.
+    /// The socket directory of a device below this socket root: the part that its pod sees.
     pub fn device(&self, id: &DeviceId) -> PathBuf {
         self.0.join(id.as_str()).join(POD_DIR)
     }
@@ -20,7 +20,7 @@ impl HostDir {
     /// The socket of a device below this socket root, as the switch must know it.
     ///
     /// # Errors
-    /// The path has more than 107 bytes: OVS would cut it off without a word.
+    /// The path has more than 107 bytes: OVS would truncate it silently.
     pub fn socket(&self, id: &DeviceId) -> Result<SocketPath, PathError> {
         let directory = ComputePath::directory(&self.to_string())?;
         SocketPath::try_from(directory.join(id.as_str()).join(POD_DIR).join(SOCKET_FILE))
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(
             deep.socket(&id).unwrap_err().to_string(),
             format!(
-                "path '{deep}/sockets-0/pod/vhost.sock' has 108 bytes, more than the 107 that a unix socket can have"
+                "path '{deep}/sockets-0/pod/vhost.sock' has 108 bytes, more than the 107 of a unix socket"
             )
         );
         assert_eq!("run".parse::<HostDir>().unwrap_err().to_string(), "path 'run' is not absolute");

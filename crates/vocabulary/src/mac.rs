@@ -2,15 +2,15 @@ use std::{fmt, str::FromStr};
 
 use super::Quoted;
 
-/// A unicast Ethernet address; prints lower case with colons, the only form libvirt takes.
+/// A unicast Ethernet address; prints in lower case with colons, the only form libvirt accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddr([u8; 6]);
 
-/// Why a text is not a usable MAC address.
+/// Why a string is not a valid MAC address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MacError {
     /// Not six octets of two hex digits.
-    #[error("{} is not a MAC address: six octets of two hex digits with ':' or '-' between them", Quoted(.0))]
+    #[error("{} is not a MAC address: expected six octets of two hex digits, separated by ':' or '-'", Quoted(.0))]
     Malformed(String),
     /// The group bit is set, so no NIC can own it.
     #[error("{} is a multicast address: the first octet must be even", Quoted(.0))]
@@ -69,7 +69,7 @@ fn octets(text: &str) -> Option<[u8; 6]> {
     Some(octets)
 }
 
-// Not `u8::from_str_radix`: it takes "+f" for an octet.
+// Not `u8::from_str_radix`, which accepts "+f".
 fn hex_digit(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }

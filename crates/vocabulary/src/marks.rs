@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Says whose a row is.
+/// Who owns a row.
 pub const OWNER: &str = "vhostuser-owner";
 
 /// Ours.

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::Quoted;
 
-/// Who creates the socket, in the meaning device-info and libvirt share: the role of the *guest's* side.
+/// Who creates the socket, from the *guest's* point of view, as in device-info and libvirt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SocketMode {
     /// The guest (QEMU) listens, the switch connects. The default: it survives a restart of the switch.
@@ -13,11 +13,11 @@ pub enum SocketMode {
 
 /// A socket mode that is neither `server` nor `client`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)", Quoted(.0))]
+#[error("{} is not a valid socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)", Quoted(.0))]
 pub struct UnknownMode(pub String);
 
 impl SocketMode {
-    /// The word that device-info and libvirt use.
+    /// The value in device-info and libvirt.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -25,7 +25,7 @@ impl SocketMode {
         }
     }
 
-    /// The type of the OVS port for a guest of this mode; OVS's words say what the *switch* does.
+    /// The type of the OVS port for a guest of this mode; OVS names the *switch's* role.
     pub fn port_type(self) -> &'static str {
         match self {
             Self::Server => "dpdkvhostuserclient",
@@ -38,7 +38,7 @@ impl SocketMode {
         [Self::Server, Self::Client].into_iter().find(|mode| mode.port_type() == text)
     }
 
-    /// Both ends in words, for logs and messages, because "client" alone is read both ways.
+    /// What each end does, for logs and messages, because "client" alone is ambiguous.
     pub fn both_ends(self) -> &'static str {
         match self {
             Self::Server => "guest listens, switch connects",

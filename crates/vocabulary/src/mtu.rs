@@ -1,7 +1,11 @@
+use std::str::FromStr;
+
+use super::{Expected, expected::whole};
+
 /// A NIC's MTU in bytes, 68–65535.
 ///
-/// QEMU silently takes 0 and 67 for "none" and dies at start on 65536 (`Parameter 'host_mtu' expects uint16_t`),
-/// so nothing else may pass.
+/// QEMU silently treats 0 and 67 as "none" and exits at start on 65536 (`Parameter 'host_mtu' expects uint16_t`),
+/// so no other value is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mtu(u16);
 
@@ -11,10 +15,10 @@ pub struct Mtu(u16);
 pub struct MtuError(pub i64);
 
 impl Mtu {
-    /// The smallest MTU that virtio-net takes, in bytes (the least an IPv4 link must carry, RFC 791).
+    /// The smallest MTU that virtio-net accepts, in bytes (the least an IPv4 link must carry, RFC 791).
     pub const MIN: u16 = 68;
 
-    /// What a virtio-net device has when nothing is said: 1500 bytes needs no word in the domain.
+    /// The default of a virtio-net device: 1500 bytes need no entry in the domain.
     pub const ETHERNET: Self = Self(1500);
 
     /// The MTU in bytes.
@@ -34,6 +38,16 @@ impl TryFrom<i64> for Mtu {
     }
 }
 
+impl FromStr for Mtu {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        let bytes = whole(text).and_then(|bytes| i64::try_from(bytes).ok());
+        let mtu = bytes.and_then(|bytes| Self::try_from(bytes).ok());
+        mtu.ok_or(Expected("a whole number of bytes from 68 to 65535"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +61,10 @@ mod tests {
             assert_eq!(Mtu::try_from(bad), Err(MtuError(bad)));
         }
         assert_eq!(MtuError(67).to_string(), "an MTU of 67 bytes: it must be 68 to 65535");
+        assert_eq!("9000".parse(), Ok(Mtu(9000)));
+        for bad in ["", "67", "65536", "+68", "1500B", "99999999999999999999"] {
+            let error = bad.parse::<Mtu>().unwrap_err();
+            assert_eq!(error.to_string(), "expected a whole number of bytes from 68 to 65535", "{bad}");
+        }
     }
 }

@@ -4,18 +4,18 @@ use super::{Quoted, short_digest};
 
 /// A network of the VMI; KubeVirt gives the interface the same name.
 ///
-/// ASCII letters, digits, `-` and `_`, at least one: what KubeVirt's admission takes (`validateInterfaceNameFormat`)
-/// and, with the prefix `ua-`, what libvirt keeps as an alias.
+/// ASCII letters, digits, `-` and `_`, at least one: what KubeVirt's admission accepts (`validateInterfaceNameFormat`)
+/// and, with the prefix `ua-`, what libvirt accepts as an alias.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkName(String);
 
-/// A text that no network can be called.
+/// A string that cannot be a network's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no network name: letters, digits, '-' and '_' only", Quoted(.0))]
+#[error("invalid network name {}: expected letters, digits, '-' and '_'", Quoted(.0))]
 pub struct NameError(pub String);
 
 impl NetworkName {
-    /// The name as the VMI has it.
+    /// The name as in the VMI.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use super::Quoted;
 
 /// The longest socket path in bytes: `sun_path` has 108, one is the terminating zero (unix(7)). QEMU refuses
-/// more at start, long after libvirt's define; OVS cuts it off without a word.
+/// more at start, long after libvirt's define; OVS truncates it silently.
 pub const SOCKET_PATH_MAX: usize = 107;
 
 /// The longest target that a symlink can have, in bytes (`PATH_MAX` less the terminating zero).
@@ -16,7 +16,7 @@ const LINK_TARGET_MAX: usize = 4095;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComputePath(String);
 
-/// Why a text is not a path that can be used in the compute container.
+/// Why a string is not a valid path in the compute container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Empty, or does not begin with a slash.
@@ -25,17 +25,17 @@ pub enum PathError {
     /// Leaves the directory it names.
     #[error("path {} contains '..'", Quoted(.0))]
     ParentComponent(String),
-    /// A control character, among them newline and NUL, or one that no XML can carry.
+    /// Contains a control character, such as newline or NUL, or one that XML does not allow.
     #[error("path {} contains a control character", Quoted(.0))]
     ControlCharacter(String),
-    /// Ends in a slash or is the root, so there is no file name.
+    /// Ends in a slash or is the root, so it has no file name.
     #[error("path {} names a directory, not a socket", Quoted(.0))]
     NoFileName(String),
     /// Directly in the root directory, which cannot be a socket directory of its own.
-    #[error("path {} is in the root directory, a socket needs a directory of its own", Quoted(.0))]
+    #[error("path {} is in the root directory, a socket needs its own directory", Quoted(.0))]
     InRoot(String),
-    /// Longer than the kernel takes.
-    #[error("path {} has {length} bytes, more than the {max} that {what} can have", Quoted(.path))]
+    /// Longer than the kernel accepts.
+    #[error("path {} has {length} bytes, more than the {max} of {what}", Quoted(.path))]
     TooLong {
         /// The path.
         path: String,
@@ -80,7 +80,7 @@ impl ComputePath {
         if path.is_empty() {
             path.push('/');
         }
-        check_length(&path, LINK_TARGET_MAX, "a link's target").map(|()| Self(path))
+        check_length(&path, LINK_TARGET_MAX, "a symlink's target").map(|()| Self(path))
     }
 
     /// This directory with one more component. `name` must be a plain file name.
@@ -89,7 +89,7 @@ impl ComputePath {
         Self(format!("{}{slash}{name}", self.0))
     }
 
-    /// Whether this path leads to `directory` or into it.
+    /// Whether this path is `directory` or inside it.
     pub fn is_in(&self, directory: &Self) -> bool {
         self.0.strip_prefix(&directory.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
@@ -107,7 +107,7 @@ impl ComputePath {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The path as text, to be written into a domain or a link.
+    /// The path as a string, to write into a domain or a link.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -184,13 +184,13 @@ mod tests {
         assert_eq!(refusal("/"), "path '/' names a directory, not a socket");
         assert_eq!(
             refusal("/vhost.sock"),
-            "path '/vhost.sock' is in the root directory, a socket needs a directory of its own"
+            "path '/vhost.sock' is in the root directory, a socket needs its own directory"
         );
         assert_eq!(refusal("/run/\u{fffe}"), r"path '/run/\u{fffe}' contains a control character");
         assert_eq!(refusal("/run/."), "path '/run/.' names a directory, not a socket");
         assert!(
             refusal(&format!("/{}", "x".repeat(4095)))
-                .ends_with("has 4096 bytes, more than the 4095 that a link's target can have")
+                .ends_with("has 4096 bytes, more than the 4095 of a symlink's target")
         );
     }
 
@@ -201,9 +201,6 @@ mod tests {
         };
         assert_eq!(of(107).unwrap().as_str().len(), 107);
         let refused = of(108).unwrap_err().to_string();
-        assert!(
-            refused.ends_with("has 108 bytes, more than the 107 that a unix socket can have"),
-            "{refused}"
-        );
+        assert!(refused.ends_with("has 108 bytes, more than the 107 of a unix socket"), "{refused}");
     }
 }

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::Quoted;
 
-/// A PCI address as a VMI's `pciAddress` gives it: domain, bus, slot and function.
+/// A PCI address as in a VMI's `pciAddress`: domain, bus, slot and function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PciAddress {
     domain: u16,
@@ -11,15 +11,15 @@ pub struct PciAddress {
     function: u8,
 }
 
-/// A text that is not a whole PCI address.
+/// A string that is not a complete PCI address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a PCI address: it must look like '0000:81:01.0', with a slot up to 1f and a function up to 7", Quoted(.0))]
+#[error("{} is not a PCI address: expected the form '0000:81:01.0', with a slot up to 1f and a function up to 7", Quoted(.0))]
 pub struct PciAddressError(pub String);
 
 impl FromStr for PciAddress {
     type Err = PciAddressError;
 
-    /// Takes the one form KubeVirt takes (`hardware.ParsePciAddress`): `dddd:bb:ss.f`, all hexadecimal.
+    /// Accepts the one form KubeVirt accepts (`hardware.ParsePciAddress`): `dddd:bb:ss.f`, all hexadecimal.
     fn from_str(text: &str) -> Result<Self, PciAddressError> {
         parse(text).ok_or_else(|| PciAddressError(text.to_owned()))
     }

@@ -1,6 +1,8 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-/// The most queue pairs that DPDK's vhost library takes (`VHOST_MAX_QUEUE_PAIRS`). With more, QEMU never
+use super::{Expected, expected::whole};
+
+/// The most queue pairs that DPDK's vhost library supports (`VHOST_MAX_QUEUE_PAIRS`). With more, QEMU never
 /// finishes its start: "you are asking more queues than supported: 128".
 pub const DPDK_MAX_QUEUE_PAIRS: u16 = 128;
 
@@ -12,13 +14,13 @@ impl QueuePairs {
     /// DPDK's own limit.
     pub const MAX: Self = Self(DPDK_MAX_QUEUE_PAIRS);
 
-    /// Exactly this many, or nothing when out of range.
+    /// `None` when out of range.
     pub fn new(pairs: u64) -> Option<Self> {
         let pairs = u16::try_from(pairs).ok()?;
         (1..=DPDK_MAX_QUEUE_PAIRS).contains(&pairs).then_some(Self(pairs))
     }
 
-    /// As many of `wanted` as `limit` allows, and at least one. The second value says whether some were cut.
+    /// As many of `wanted` as `limit` allows, and at least one. The second value: whether the limit applied.
     pub fn capped(wanted: u64, limit: Self) -> (Self, bool) {
         match Self::new(wanted.max(1)) {
             Some(pairs) if pairs <= limit => (pairs, false),
@@ -33,30 +35,34 @@ impl fmt::Display for QueuePairs {
     }
 }
 
+impl FromStr for QueuePairs {
+    type Err = Expected;
+
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        let pairs = whole(text).and_then(Self::new);
+        pairs.ok_or(Expected("a whole number of queue pairs from 1 to 128"))
+    }
+}
+
 /// The number of descriptors in one ring: a power of two, 256 to 1024, the bounds of QEMU's virtio-net for a
 /// vhost-user peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RingSize(u16);
-
-/// A ring size that QEMU would refuse at start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a ring of {0} descriptors: it must be 256, 512 or 1024")]
-pub struct RingSizeError(pub u64);
 
 impl RingSize {
     /// The largest, and the default.
     pub const MAX: Self = Self(1024);
 }
 
-impl TryFrom<u64> for RingSize {
-    type Error = RingSizeError;
+impl FromStr for RingSize {
+    type Err = Expected;
 
-    fn try_from(descriptors: u64) -> Result<Self, RingSizeError> {
-        match descriptors {
-            256 => Ok(Self(256)),
-            512 => Ok(Self(512)),
-            1024 => Ok(Self(1024)),
-            _ => Err(RingSizeError(descriptors)),
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        match text {
+            "256" => Ok(Self(256)),
+            "512" => Ok(Self(512)),
+            "1024" => Ok(Self(1024)),
+            _ => Err(Expected("256, 512 or 1024 descriptors")),
         }
     }
 }
@@ -87,12 +93,22 @@ mod tests {
     }
 
     #[test]
-    fn ring_sizes_are_the_three_that_qemu_takes() {
-        for good in [256, 512, 1024] {
-            assert_eq!(RingSize::try_from(good).unwrap().to_string(), good.to_string());
+    fn queue_pairs_are_read_from_digits() {
+        assert_eq!("128".parse(), Ok(QueuePairs::MAX));
+        for bad in ["", "0", "129", "+1", "1.5", "99999999999999999999"] {
+            let error = bad.parse::<QueuePairs>().unwrap_err();
+            assert_eq!(error.to_string(), "expected a whole number of queue pairs from 1 to 128", "{bad}");
         }
-        for bad in [0, 128, 300, 1000, 2048] {
-            assert_eq!(RingSize::try_from(bad), Err(RingSizeError(bad)));
+    }
+
+    #[test]
+    fn ring_sizes_are_the_three_that_qemu_accepts() {
+        for good in ["256", "512", "1024"] {
+            assert_eq!(good.parse::<RingSize>().unwrap().to_string(), good);
+        }
+        for bad in ["", "0", "128", "300", "2048", "+256", "0256"] {
+            let error = bad.parse::<RingSize>().unwrap_err();
+            assert_eq!(error.to_string(), "expected 256, 512 or 1024 descriptors", "{bad}");
         }
     }
 }

@@ -1,9 +1,9 @@
 use std::fmt::{self, Write as _};
 
-/// The longest part of a value that a message repeats, in characters.
+/// The most characters of a value that a message repeats.
 const SHOWN: usize = 160;
 
-/// A value from outside as error texts and logs show it: in single quotes, control characters escaped, cut after
+/// An external value for messages and logs: in single quotes, with control characters escaped, truncated after
 /// 160 characters, so that no input can forge a line or flood an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a>(pub &'a str);

@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::layout::lead, *};
 
 fn refusal(xml: &str) -> String {
     parse(xml.as_bytes()).map(|_| ()).unwrap_err().to_string()
@@ -14,13 +14,13 @@ fn finds_elements_and_attributes_in_any_spelling() {
     assert_eq!(root.attribute("c").as_deref(), Some("A"));
     assert_eq!(root.attribute("x"), None);
     let children: Vec<_> =
-        root.children().map(|child| (child.source(), child.is_self_closed(), child.lead())).collect();
+        root.children().map(|child| (child.source(), child.is_self_closed(), lead(child))).collect();
     assert_eq!(children, [("<d/>", true, "\r\n\t"), ("<e >t</e >", false, "")]);
-    assert!(root.children().last().unwrap().has_text() && !root.has_text());
+    assert!(root.last_child().unwrap().has_text() && !root.has_text());
 }
 
 #[test]
-fn holds_the_rules_that_the_tokenizer_does_not() {
+fn enforces_the_rules_that_the_tokenizer_does_not() {
     for (xml, problem) in [
         ("", "line 1: there is no root element"),
         (" \n", "line 2: there is no root element"),
@@ -65,7 +65,7 @@ fn holds_the_rules_that_the_tokenizer_does_not() {
 }
 
 #[test]
-fn finds_namespaces_by_what_the_prefix_stands_for() {
+fn resolves_prefixes_to_namespaces() {
     let xml = r#"<a xmlns:q="urn:q"><q:b/><c xmlns:r="urn:q" xmlns:q="urn:x"><r:b/><q:b/></c><b/><z:b/></a>"#;
     let document = parse(xml.as_bytes()).unwrap();
     let local = |node: super::super::document::Node<'_>| node.local_name_in("urn:q").map(str::to_owned);
@@ -75,4 +75,39 @@ fn finds_namespaces_by_what_the_prefix_stands_for() {
     assert_eq!(inner, [Some("b".to_owned()), None]);
     assert_eq!(document.root().declared_prefix("urn:q"), Some("q"));
     assert_eq!(document.root().declared_prefix("urn:x"), None);
+}
+
+/// Attributes in an order that no sorting keeps.
+fn wide(count: usize, more: &str) -> String {
+    let attributes: String = (0..count).rev().map(|number| format!(" a{number}='{number}'")).collect();
+    format!("<a{attributes} xmlns:q='urn:q' {more}/>")
+}
+
+#[test]
+fn wide_elements_are_read_like_narrow_ones() {
+    for count in [1, 15, 16, 17, 40, 1000] {
+        let xml = wide(count, "");
+        let document = parse(xml.as_bytes()).unwrap();
+        let root = document.root();
+        for number in 0..count {
+            let name = format!("a{number}");
+            assert_eq!(root.attribute(&name).as_deref(), Some(&name[1..]), "{count}");
+            assert_eq!(&xml[root.value_range(&name).unwrap()], &name[1..], "{count}");
+        }
+        assert_eq!(root.attribute("a"), None);
+        assert_eq!(root.attribute("b"), None);
+        assert_eq!(root.declared_prefix("urn:q"), Some("q"));
+        for repeated in ["a0", "xmlns:q"] {
+            let refused = refusal(&wide(count, &format!("{repeated}='x'")));
+            assert_eq!(refused, "line 1: a broken or repeated attribute", "{count}");
+        }
+    }
+}
+
+#[test]
+fn more_than_100000_elements_are_refused() {
+    let with = |count: usize| format!("<a>{}</a>", "<b/>\n".repeat(count - 1));
+    assert_eq!(parse(with(100_000).as_bytes()).unwrap().nodes().count(), 100_000);
+    let text = "line 100000: more than 100000 elements, the most that this sidecar edits";
+    assert_eq!(refusal(&with(100_001)), text);
 }

@@ -1,5 +1,5 @@
-//! What the server says of itself: its kinds, and that it takes `fieldValidation`, so that kubectl leaves validation to it
-//! as it does with every server since Kubernetes 1.25.
+//! Discovery: the server's kinds, and that it supports `fieldValidation`, so that kubectl leaves validation to it as with
+//! every server since Kubernetes 1.25.
 
 use std::collections::BTreeSet;
 
@@ -18,13 +18,20 @@ const fn kind(api: &'static str, name: &'static str, plural: &'static str, short
     Kind { api, name, plural, short, is_namespaced: true }
 }
 
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 11] = [
     Kind { is_namespaced: false, ..kind("v1", "Namespace", "namespaces", "ns") },
+    Kind { is_namespaced: false, ..kind("v1", "Node", "nodes", "no") },
     kind("v1", "ConfigMap", "configmaps", "cm"),
     kind("v1", "Event", "events", "ev"),
     kind("v1", "Pod", "pods", "po"),
     kind("v1", "ServiceAccount", "serviceaccounts", "sa"),
     kind("apps/v1", "DaemonSet", "daemonsets", "ds"),
+    kind(
+        "k8s.cni.cncf.io/v1",
+        "NetworkAttachmentDefinition",
+        "network-attachment-definitions",
+        "net-attach-def",
+    ),
     kind("kubevirt.io/v1", "KubeVirt", "kubevirts", "kv"),
     kind("kubevirt.io/v1", "VirtualMachineInstance", "virtualmachineinstances", "vmi"),
     kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", "pmon"),
@@ -35,7 +42,7 @@ pub fn root(api: &str) -> String {
     format!("{}/{api}", if api == "v1" { "api" } else { "apis" })
 }
 
-/// What is found at this path if it is about the server, and not an object.
+/// The discovery document at this path, if it is one.
 pub fn document(path: &str) -> Option<Value> {
     match path {
         "/version" => return Some(json!({"major": "1", "minor": "32", "gitVersion": "v1.32.3"})),

@@ -1,4 +1,4 @@
-//! HTTP/1.1, one request on each connection.
+//! HTTP/1.1, one request per connection.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Nothing if the client has gone away before it asked.
+    /// `None` if the client disconnected without a request.
     pub fn read(stream: &TcpStream) -> Option<Self> {
         let mut reader = BufReader::new(stream);
         let line = read_line(&mut reader)?;
@@ -70,7 +70,7 @@ fn decoded(text: &str) -> String {
 pub struct Answer {
     code: u16,
     content_type: &'static str,
-    /// None: it goes on until the client has enough.
+    /// `None`: it lasts until the client disconnects.
     body: Option<Vec<u8>>,
 }
 
@@ -88,7 +88,7 @@ impl Answer {
         Self { code: 200, content_type: "application/json", body: None }
     }
 
-    /// Whoever asked may have gone away.
+    /// The client may have disconnected.
     pub fn write(&self, mut stream: &TcpStream) {
         let Self { code, content_type, body } = self;
         let head = format!("HTTP/1.1 {code} -\r\nContent-Type: {content_type}\r\nConnection: close\r\n\r\n");

@@ -1,6 +1,6 @@
-//! A stand-in for a cluster's API server, of which no package exists: as much of it as the documented commands ask for. It
-//! stores what it is sent and applies merge and JSON patches. It has no admission, no controllers, and does not validate:
-//! what objects look like is held by `tests/manifests.rs`, and what kubectl sends is compared by `kubectl.rs`.
+//! A stand-in for a cluster's API server, of which no package exists, as far as the documented commands need it. It stores
+//! objects and applies merge and JSON patches. It has no admission and no controllers, and does not validate: the manifests
+//! tests check the objects, and `kubectl.rs` compares what kubectl sends.
 
 mod discovery;
 mod http;
@@ -42,7 +42,7 @@ impl ApiServer {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What someone else in the cluster has made.
+    /// Puts an object that someone else in the cluster has created.
     pub fn put(&self, path: &str, object: Value) {
         self.store().objects.insert(path.to_owned(), object);
     }
@@ -80,7 +80,7 @@ impl ApiServer {
     }
 }
 
-/// As Kubernetes says no.
+/// A refusal, as Kubernetes returns it.
 fn failure(code: u16, reason: &str, message: &str) -> Answer {
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
         "code": code, "reason": reason, "message": message});

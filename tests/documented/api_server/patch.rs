@@ -1,4 +1,4 @@
-//! Merge patches (RFC 7386), and of JSON patches (RFC 6902) what is documented: `add`.
+//! Merge patches (RFC 7386), and the one operation of JSON patches (RFC 6902) that the pages use: `add`.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Nothing if there is no list at the path.
+/// `None` if there is no list at the path.
 pub fn add(target: &mut Value, patch: &Value) -> Option<()> {
     for operation in patch.as_array().unwrap() {
         assert_eq!(operation["op"], "add", "not known here");

@@ -41,7 +41,7 @@ impl Store {
             .map(|(_, object)| object)
             .filter(|object| {
                 let field = |name: &str| format!("/{}", name.replace('.', "/"));
-                // A label's name has dots and slashes of its own.
+                // A label's name may contain dots and slashes.
                 selected(request.query("fieldSelector"), |name| object.pointer(&field(name)).cloned())
                     && selected(request.query("labelSelector"), |name| {
                         object["metadata"]["labels"].get(name).cloned()
@@ -54,7 +54,7 @@ impl Store {
     }
 
     pub fn create(&mut self, request: &Request) -> Answer {
-        // Else kubectl would look for mistakes itself, in schemas that this server does not have.
+        // Otherwise kubectl would validate itself, with schemas that this server does not have.
         if request.query("fieldValidation") != "Strict" {
             return failure(400, "BadRequest", "who validates?");
         }
@@ -90,7 +90,7 @@ fn absent(request: &Request) -> Answer {
     failure(404, "NotFound", &format!("there is no {}", request.path))
 }
 
-/// The kind that a collection's path is of.
+/// The kind of a collection, by its path.
 fn collection(path: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| {
         let in_api = path.strip_prefix('/').and_then(|path| path.strip_prefix(&root(kind.api)));
@@ -98,7 +98,7 @@ fn collection(path: &str) -> Option<&'static Kind> {
     })
 }
 
-/// Whether `value` has what `a=b,c=d` asks.
+/// Whether `value` matches the selector `a=b,c=d`.
 fn selected(selector: &str, value: impl Fn(&str) -> Option<Value>) -> bool {
     let mut terms = selector.split(',').filter_map(|term| term.split_once('='));
     terms.all(|(name, wanted)| value(name).is_some_and(|value| value == wanted))

@@ -56,7 +56,7 @@ fn tells_every_mistake_in_one_message() {
          ipRanges, dns; name: 'a b' is no network's name: a letter or digit, then letters, digits, '_', '.' and '-'; \
          ovsdb: path 'db.sock' is not absolute; socketRoot: path '/a/../b' contains '..'; ipam.type: '\"/bin/sh\"' is no \
          plugin's name; timeout: '0' must be a whole number from 1 to 100; bridge: 'br/1' is no bridge's name; mode: \
-         'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch \
+         'both' is not a valid socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch \
          listens); mtu: '1' must be a whole number from 68 to 9702; vlan: '5000' must be a whole number from 0 to 4094; \
          createBridge: must be true or false; group: '-1' must be a whole number from 0 to 4294967294; toGuestKbit: \
          '\"1M\"' must be a whole number from 1 to 4294967295; fromGuestBurstKbit: needs fromGuestKbit; not known: \

@@ -111,8 +111,7 @@ fn tells_what_is_missing_or_of_another_kind() {
     node.write("dp/x-ovs-0-device.json", r#"{"type":"pci"}"#);
     assert_eq!(
         node.refusal(node.find("ovs-0")),
-        "device ovs-0: /dp/x-ovs-0-device.json: deviceInfo.type is 'pci', it must be 'vhost-user': the NAD must belong to \
-         a vhost-user CNI and resource"
+        "device ovs-0: /dp/x-ovs-0-device.json: deviceInfo.type is 'pci', expected 'vhost-user': the NAD must use a vhost-user CNI plugin and resource"
     );
     node.write("dp/x-ovs-0-device.json", &json_of("server", "ovs-0").replace("vhost.sock", "other.sock"));
     assert!(node.refusal(node.find("ovs-0")).contains("does not end in '/ovs-0/vhost.sock'"));

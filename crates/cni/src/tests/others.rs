@@ -205,7 +205,7 @@ fn all_mistakes_are_told_in_one_message() {
         format!("trunk: '\"a\"' {form}"),
         format!("trunk: '4095' {form}"),
         "runtimeConfig.CNIDeviceInfoFile: 'x' is no absolute path".to_owned(),
-        "runtimeConfig.mac: 'y' is not a MAC address: six octets of two hex digits with ':' or '-' between them".to_owned(),
+        "runtimeConfig.mac: 'y' is not a MAC address: expected six octets of two hex digits, separated by ':' or '-'".to_owned(),
         "prevResult: another plugin comes before this one: put this one first in the list".to_owned(),
         CniError::NoDevice.to_string(),
         "not known: 'more' with value '1'".to_owned(),
@@ -220,10 +220,7 @@ fn all_mistakes_are_told_in_one_message() {
     let outcome = node.run("ADD", &json!({"socketRoot": format!("/{}", "d".repeat(86))}));
     assert_eq!(outcome.answer["code"], 102);
     let msg = outcome.answer["msg"].as_str().unwrap();
-    assert!(
-        msg.contains("has 108 bytes, more than the 107 that a unix socket can have: choose a shorter"),
-        "{msg}"
-    );
+    assert!(msg.contains("has 108 bytes, more than the 107 of a unix socket: choose a shorter"), "{msg}");
     assert_eq!(node.asked(), Vec::<String>::new());
 }
 

@@ -99,7 +99,7 @@ extra: 1
             "resources[0].name: 'Sockets' is no resource name: 1 to 40 lower-case letters, digits and '-', not at \
              either end",
             "resources[0].ports: '0' must be a whole number from 1 to 4096",
-            "resources[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' \
+            "resources[0].mode: 'both' is not a valid socket mode: use 'server' (guest listens, switch connects) or 'client' \
              (guest connects, switch listens)",
             "resources[0].switch: is missing",
             "resources[1].switch: 'other' is not the name of a switch",
@@ -167,9 +167,7 @@ fn paths_too_long_for_a_socket_are_told_before_anything_is_made() {
     let yaml = WHOLE.replace("/run/vhostuser", &format!("/{}", "d".repeat(90)));
     let told = mistakes(&yaml);
     assert!(
-        told.contains(
-            "has 116 bytes, more than the 107 that a unix socket can have; sockets.hostRoot: path "
-        ),
+        told.contains("has 116 bytes, more than the 107 of a unix socket; sockets.hostRoot: path "),
         "{told}"
     );
 }

@@ -1,0 +1,16 @@
+use std::path::PathBuf;
+
+use crate::config::{ContainerName, NicConfig, Sources};
+
+/// The hook server's configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct ServeConfig {
+    /// Where the hook socket goes, as this container sees it.
+    pub(crate) hook_dir: PathBuf,
+    /// Our container's name, where KubeVirt sets it (≥ 1.6).
+    pub(crate) container: Option<ContainerName>,
+    /// Where attachments are recorded.
+    pub(crate) sources: Sources,
+    /// What NICs get.
+    pub(crate) nics: NicConfig,
+}
