@@ -135,7 +135,7 @@ impl Adding<'_> {
         self.ipam.as_ref().map(|ipam| ipam.add(&self.clock)).transpose()
     }
 
-    /// Nothing if others have changed something since we looked.
+    /// `None` if others have changed something since we looked.
     fn create(
         &self,
         ovs: &mut Ovs,
@@ -185,7 +185,7 @@ impl Adding<'_> {
         Ok(self.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
     }
 
-    /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the
+    /// In the opposite order; device-info goes with the port. What cannot be undone is reported beside the error; the
     /// runtime's DEL does it again.
     fn undo(&self, done: &Done, undo: Undo) -> Vec<String> {
         let clock = undo.begin();

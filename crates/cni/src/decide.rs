@@ -23,7 +23,7 @@ pub enum Decision {
     Keep,
 }
 
-/// Decides, or tells why the attachment cannot be.
+/// Decides, or returns why the attachment cannot be.
 pub fn decide(wish: &Wish, attachment: &Attachment, found: &Found) -> Result<Decision, CniError> {
     if let Some(other) = found.of_attachment.iter().find(|port| port.name != wish.name) {
         return Err(CniError::Taken(format!(

@@ -17,7 +17,7 @@ use vocabulary::device_info::DeviceInfo;
 /// What a DPDK application reads, beside its socket.
 pub(super) const APPLICATION_FILE: &str = "vhostuser.json";
 
-/// The whole file; nothing if it does not exist.
+/// The whole file; `None` if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, CniError> {
     source_file::read(path).map_err(|error| failure(path, "cannot be read", error))
 }

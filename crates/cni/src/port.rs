@@ -149,7 +149,7 @@ impl Wish {
         all
     }
 
-    /// What interface and QoS say otherwise than the port is told too.
+    /// What interface and QoS say otherwise than the port is reported too.
     fn marks_deviations(&self, port: &FoundPort, interface: Option<&Interface>) -> Vec<String> {
         let mut all = ids::deviations(&self.ids, &port.port.external_ids);
         let qos = port.qos.as_ref().filter(|_| self.to_guest.is_some()).map(|qos| ("QoS", &qos.external_ids));

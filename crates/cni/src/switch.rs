@@ -57,7 +57,7 @@ impl Ovs {
         self.client.ask(DATABASE, operations)
     }
 
-    /// Waits until ovs-vswitchd has come as far as `config`, and reads an interface then; nothing if it has not.
+    /// Waits until ovs-vswitchd has come as far as `config`, and reads an interface then; `None` if it has not.
     pub fn carried_out(
         &mut self,
         config: i64,
@@ -94,7 +94,7 @@ impl Ovs {
         }
     }
 
-    /// Whether the datapath has the port; nothing if ovs-vswitchd cannot be asked here.
+    /// Whether the datapath has the port; `None` if ovs-vswitchd cannot be asked here.
     pub fn in_datapath(&self, port: &str) -> Option<bool> {
         let socket = control::vswitchd(&self.run_dir)?;
         let deadline = Instant::now() + CONTROL.min(self.clock.left());
