@@ -35,7 +35,7 @@ pub fn serve_registration(
 ) -> impl Future<Output = ()> + Send + 'static {
     let incoming = bind(socket);
     let service = RegistrationServer::new(Kubelet { dir: dir.to_owned(), books });
-    async { Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap() }
+    async { Server::builder().serve_with_incoming(service, incoming).await.unwrap() }
 }
 
 /// Binds at once, serves when polled.
@@ -43,7 +43,7 @@ pub fn serve_pod_resources(socket: &Path, books: Shared) -> impl Future<Output =
     let _ = std::fs::remove_file(socket);
     let incoming = bind(socket);
     let service = PodResourcesListerServer::new(Lister(books));
-    async { Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap() }
+    async { Server::builder().serve_with_incoming(service, incoming).await.unwrap() }
 }
 
 fn bind(socket: &Path) -> UnixListenerStream {

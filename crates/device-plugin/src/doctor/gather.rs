@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    NodeError, Places,
+    NodeError, Sources,
     kubelet::Kubelet,
     listeners::Listeners,
     scope::{self, Scope},
@@ -22,26 +22,29 @@ use vocabulary::device_info::{self, DeviceInfo};
 use vocabulary::{DeviceId, HostDir, POD_DIR, SOCKET_FILE, SocketMode};
 
 /// One look at everything.
-pub(super) fn gather(mut scope: Scope, places: &Places) -> Result<Snapshot, NodeError> {
-    let files = InfoFiles::list(&places.device_info)?;
+pub(super) fn gather(mut scope: Scope, sources: &Sources) -> Result<Snapshot, NodeError> {
+    let files = InfoFiles::list(&sources.device_info)?;
     if scope.domain.is_none() {
         scope.devices = files.devices(&scope);
     }
     let mut names: BTreeSet<String> = scope.devices.iter().map(|device| device.id.port_name()).collect();
     names.insert(SOCKET_FILE.to_owned());
-    let kubelet = Kubelet::ask(&places.pod_resources, scope.domain.as_deref(), places.answer);
-    let listeners = Listeners::gather(&places.proc, kubelet.is_seen, &names);
+    let kubelet = Kubelet::ask(&sources.pod_resources, scope.domain.as_deref(), sources.answer);
+    let listeners = Listeners::gather(&sources.proc, kubelet.is_seen, &names);
     let devices = scope.devices.iter().map(|device| Device {
         in_use: kubelet.in_use(device),
         ..look_at_device(device, &scope, &files, &listeners)
     });
     let ovsdbs: BTreeSet<&HostDir> = scope.switches.iter().map(|switch| &switch.ovsdb).collect();
     Ok(Snapshot {
-        hugepages: hugepages(&places.sys),
-        root: root(&scope, &places.proc)?,
+        hugepages: hugepages(&sources.sys),
+        root: root(&scope, &sources.proc)?,
         devices: devices.collect(),
         orphans: files.orphans(&scope),
-        switches: ovsdbs.iter().map(|&ovsdb| (ovsdb.clone(), switch::gather(ovsdb, places.answer))).collect(),
+        switches: ovsdbs
+            .iter()
+            .map(|&ovsdb| (ovsdb.clone(), switch::gather(ovsdb, sources.answer)))
+            .collect(),
         scope,
     })
 }

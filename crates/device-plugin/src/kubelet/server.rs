@@ -23,6 +23,11 @@ use crate::{
 };
 use vocabulary::Quoted;
 
+/// What this plugin asks of the kubelet.
+pub(super) fn options() -> DevicePluginOptions {
+    DevicePluginOptions { pre_start_required: false, get_preferred_allocation_available: true }
+}
+
 /// The service of one resource.
 pub(super) struct PluginService {
     pub(super) resource: Arc<dyn Resource>,
@@ -40,10 +45,7 @@ impl DevicePlugin for PluginService {
         &self,
         _: Request<Empty>,
     ) -> Result<Response<DevicePluginOptions>, Status> {
-        Ok(Response::new(DevicePluginOptions {
-            pre_start_required: false,
-            get_preferred_allocation_available: true,
-        }))
+        Ok(Response::new(options()))
     }
 
     async fn list_and_watch(&self, _: Request<Empty>) -> Result<Response<Self::ListAndWatchStream>, Status> {

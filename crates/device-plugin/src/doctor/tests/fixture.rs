@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::doctor::{Places, examine};
+use crate::doctor::{Sources, examine};
 use ovs_sim as stub;
 use vocabulary::DeviceId;
 
@@ -156,11 +156,11 @@ impl Node {
 
     fn report(&mut self) -> findings::Report {
         self.write();
-        examine(&self.places()).unwrap()
+        examine(&self.sources()).unwrap()
     }
 
-    pub(super) fn places(&self) -> Places {
-        Places {
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
             config: Some(self.path("config.yaml")),
             device_info: self.path("info"),
             pod_resources: self.path("kubelet.sock"),

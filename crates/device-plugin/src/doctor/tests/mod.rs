@@ -13,7 +13,7 @@ use super::{Failure, Places, check::check, examine, gather::gather, read_scope, 
 /// What is found once what was seen has been changed.
 fn findings_of(node: &Node, change: impl FnOnce(&mut Snapshot)) -> Vec<String> {
     node.write();
-    let places = node.places();
+    let places = node.sources();
     let mut seen = gather(read_scope(places.config.as_deref()).unwrap(), &places).unwrap();
     change(&mut seen);
     check(&seen).findings.iter().map(|finding| node.shown(&finding.to_string())).collect()
@@ -49,14 +49,14 @@ fn nothing_is_wrong_with_a_node_that_is_right() {
 fn without_a_configuration_it_must_be_named() {
     let mut node = Node::new();
     node.configured = false;
-    let failure = examine(&node.places()).unwrap_err();
+    let failure = examine(&node.sources()).unwrap_err();
     let path = node.path("config.yaml");
     assert_eq!(
         failure.to_string(),
         format!("{}: does not exist: name the device plugin's configuration with --config", path.display())
     );
     fs::write(&path, "domain: x").unwrap();
-    let failure = examine(&node.places()).unwrap_err();
+    let failure = examine(&node.sources()).unwrap_err();
     assert!(matches!(failure, Failure::Config { .. }), "{failure}");
 }
 
@@ -64,7 +64,7 @@ fn without_a_configuration_it_must_be_named() {
 fn what_cannot_be_looked_at_is_no_report() {
     let node = Node::new();
     fs::write(node.path("config.yaml"), "{domain: a.b, dataplane: {name: x}}").unwrap();
-    let places = Places { proc: node.path("nowhere"), ..node.places() };
+    let places = Places { proc: node.path("nowhere"), ..node.sources() };
     assert_eq!(
         examine(&places).unwrap_err().to_string(),
         format!(

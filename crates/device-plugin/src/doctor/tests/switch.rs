@@ -174,7 +174,7 @@ fn without_a_configuration_the_files_tell_the_devices() {
     scope.sockets.container_root = ComputePath::directory("/container").unwrap();
     scope.switches[0].ovsdb = node.path("run/db.sock").to_str().unwrap().parse().unwrap();
     fs::remove_dir(node.path("root/s-1/pod")).unwrap();
-    let snapshot = gather(scope, &node.places()).unwrap();
+    let snapshot = gather(scope, &node.sources()).unwrap();
     let devices: Vec<_> =
         snapshot.devices.iter().map(|device| (device.scope.id.as_str(), device.scope.mode)).collect();
     assert_eq!(devices, [("c-0", SocketMode::Client), ("s-0", SocketMode::Server)]);

@@ -79,7 +79,7 @@ async fn a_socket_that_vanished_is_bound_anew_without_a_registration() {
             fs::remove_file(&socket).unwrap();
             until("it is there again", || socket.exists()).await;
         }
-        tokio::time::sleep(TIMING.forgotten * 2).await;
+        tokio::time::sleep(TIMING.silence * 2).await;
         assert_eq!(pair.kubelet.registrations().len(), 1);
         assert_eq!(pair.kubelet.lists(NAME), 1);
         assert_eq!(pair.kubelet.allocate("vm-1", NAME, 1).await.unwrap().ids, ["a-2".to_owned()].into());

@@ -31,7 +31,7 @@ use tracing::{info, warn};
 
 use super::{config::Config, mounts};
 use crate::config::Sockets;
-use host_io::random;
+use host_io::{look::Attributes, random};
 use node::atomic_file;
 use node::socketdir::{NoLabel, SocketDir, SocketDirError, open_mounted, open_trusted};
 use vocabulary::{DeviceId, POD_DIR, SocketMode};
@@ -43,74 +43,51 @@ const MARKER: &str = ".vhostuser-device-plugin";
 const PREDECESSOR: Duration = Duration::from_secs(10);
 
 /// Rights of the root and of devices' directories: others may pass, and none but us may list or change them.
-const PASS_MODE: u32 = 0o711;
+pub(crate) const PASS_MODE: u32 = 0o711;
 
 /// Why the socket root cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RootError {
-    /// The kernel refused.
+pub(crate) enum RootError {
     #[error("socket root {}: {action}: {error}", path.display())]
-    Io {
-        /// The root or a directory in it.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// What the kernel said.
-        error: io::Error,
-    },
-    /// It holds what is not ours.
+    Io { path: PathBuf, action: &'static str, error: io::Error },
     #[error(
         "socket root {} is not empty and was not made by this plugin: give it a directory of its own (sockets.hostRoot)",
         .0.display()
     )]
     NotOurs(PathBuf),
-    /// Another instance works in it.
     #[error("socket root {}: another device plugin works in it: end that one first", .0.display())]
     Locked(PathBuf),
-    /// Others could put something else in the root's place.
     #[error(
         "socket root {}: others than root may change its parent directory: give it a place that is root's, such as /run",
         .0.display()
     )]
     UnsafeParent(PathBuf),
-    /// What is mounted would be seen by nobody.
     #[error(
         "socket root {}: mounts made here are seen in this mount namespace only: in a container the volume needs \
          mountPropagation: Bidirectional; elsewhere see mount(8), --make-shared",
         .0.display()
     )]
     NotShared(PathBuf),
-    /// Devices of another domain may be in use under the same ids.
     #[error(
         "socket root {} has directories of domain {was}, and domain is now {is}: pods may be using them under the same \
          ids; give the new domain another root, or remove them when no pod has one (umount -R, rm -r)",
         path.display()
     )]
-    OtherDomain {
-        /// The root.
-        path: PathBuf,
-        /// The domain that made it.
-        was: String,
-        /// The configured one.
-        is: String,
-    },
-    /// The mounts are no longer what was prepared.
+    OtherDomain { path: PathBuf, was: String, is: String },
     #[error("{}: it was unmounted or replaced after the start: restart the device plugin", .0.display())]
     Replaced(PathBuf),
-    /// A directory that was made for the other mode.
     #[error(
         "{} was made for a resource of another mode and may be in use: give the resource another name, or remove it when no pod has it",
         .0.display()
     )]
     OtherMode(PathBuf),
-    /// Inside a device's directory.
     #[error(transparent)]
     Directory(#[from] SocketDirError),
 }
 
 /// The root, ready and locked for as long as this value lives.
 #[derive(Debug)]
-pub struct SocketRoot {
+pub(crate) struct SocketRoot {
     fd: OwnedFd,
     path: PathBuf,
     settings: Sockets,
@@ -120,7 +97,7 @@ pub struct SocketRoot {
 
 impl SocketRoot {
     /// Makes the root what it must be. Waits for a predecessor to end, 10 s at most.
-    pub fn prepare(config: &Config) -> Result<Self, RootError> {
+    pub(crate) fn prepare(config: &Config) -> Result<Self, RootError> {
         let settings = config.sockets.clone();
         let path = make(settings.host_root.as_ref())?;
         let fail = |action| io_error(&path, action);
@@ -145,13 +122,13 @@ impl SocketRoot {
     }
 
     /// Its path without links.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Makes and mounts the directory of a device if there is none, and finishes what a killed process has left
     /// unfinished. One that is ready is not touched: a pod may be using it.
-    pub fn ensure(&self, id: &DeviceId, mode: SocketMode) -> Result<(), RootError> {
+    pub(crate) fn ensure(&self, id: &DeviceId, mode: SocketMode) -> Result<(), RootError> {
         let path = self.path.join(id.as_str());
         let fail = |action| io_error(&path, action);
         match mkdirat(&self.fd, id.as_str(), Mode::from_raw_mode(PASS_MODE)) {
@@ -173,9 +150,42 @@ impl SocketRoot {
         }
     }
 
+    /// Restores owner and rights of a device's directories, and the pod's directory if it is missing. Nothing is mounted
+    /// and nothing in them is touched. Returns true if anything was wrong.
+    pub(crate) fn repair(&self, id: &DeviceId, mode: SocketMode) -> Result<bool, RootError> {
+        let path = self.path.join(id.as_str());
+        let fail = |action| io_error(&path, action);
+        self.check_in_place(id, mode)?;
+        let device = open_mounted(&self.fd, id.as_str()).map_err(fail("cannot be opened"))?;
+        let mut fixed = close_to_others(&device).map_err(fail("its owner and mode cannot be set"))?;
+        let access = self.settings.access_of(mode);
+        match SocketDir::open_at(&device, &path, POD_DIR) {
+            Err(SocketDirError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_pod_dir(&device, &path, mode)?;
+                fixed = true;
+            }
+            Err(error) => return Err(error.into()),
+            Ok(pod) => {
+                let found = Attributes::from(fstat(&pod).map_err(fail("cannot be looked at"))?);
+                if (found.uid, found.gid, found.mode)
+                    != (access.owner.uid, access.owner.gid, access.mode_as_seen())
+                {
+                    pod.own(&access)?;
+                    fixed = true;
+                }
+            }
+        }
+        Ok(fixed)
+    }
+
+    /// Restores owner and mode of the root itself. Returns true if they were wrong.
+    pub(crate) fn repair_itself(&self) -> Result<bool, RootError> {
+        close_to_others(&self.fd).map_err(io_error(&self.path, "its owner and mode cannot be set"))
+    }
+
     /// Gives a device to another pod: a new directory, empty, with its owner and rights. How many entries the pod
     /// before had left. What cannot be removed of these is told, and in nobody's way.
-    pub fn hand_over(&self, id: &DeviceId, mode: SocketMode) -> Result<usize, RootError> {
+    pub(crate) fn hand_over(&self, id: &DeviceId, mode: SocketMode) -> Result<usize, RootError> {
         let path = self.path.join(id.as_str());
         let fail = |action| io_error(&path, action);
         self.check_in_place(id, mode)?;
@@ -193,7 +203,7 @@ impl SocketRoot {
     }
 
     /// Removes the directory of a device that is offered no more.
-    pub fn remove(&self, id: &DeviceId) -> Result<(), RootError> {
+    pub(crate) fn remove(&self, id: &DeviceId) -> Result<(), RootError> {
         let path = self.path.join(id.as_str());
         let fail = |action| io_error(&path, action);
         while is_mount(&self.fd, id.as_str()).map_err(fail("cannot be looked at"))? {
@@ -205,7 +215,7 @@ impl SocketRoot {
     }
 
     /// Every directory in the root that can be a device's.
-    pub fn devices(&self) -> Result<Vec<DeviceId>, RootError> {
+    pub(crate) fn devices(&self) -> Result<Vec<DeviceId>, RootError> {
         let names = list(&self.fd).map_err(io_error(&self.path, "cannot be listed"))?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
@@ -298,7 +308,8 @@ fn lock(path: &Path) -> Result<OwnedFd, RootError> {
     }
 }
 
-/// Takes a directory for ours, once: if there is nothing in it but what a container runtime makes for a mount.
+/// Claims a directory, once: if there is nothing in it but what a container runtime makes. containerd and CRI-O create
+/// a missing mount source, `<root>/<id>/pod`, where somebody has removed the root under a pod that has a device.
 fn claim(fd: &OwnedFd, path: &Path, domain: &str) -> Result<(), RootError> {
     let fail = |action| io_error(path, action);
     let failed = |action| move |error| RootError::Io { path: path.to_owned(), action, error };
@@ -313,12 +324,18 @@ fn claim(fd: &OwnedFd, path: &Path, domain: &str) -> Result<(), RootError> {
             return Err(RootError::OtherDomain { path: path.to_owned(), was, is: domain.to_owned() });
         }
     } else {
-        let ours = |name: &String| {
-            let device = || name.parse::<DeviceId>().is_ok() && is_empty_dir(fd, name);
-            name.starts_with(atomic_file::TEMPORARY) || device()
+        let foreign = |name: &String| {
+            !name.starts_with(atomic_file::TEMPORARY)
+                && !(name.parse::<DeviceId>().is_ok() && is_vacant(fd, name))
         };
-        if !names.iter().all(ours) {
+        if names.iter().any(foreign) {
             return Err(RootError::NotOurs(path.to_owned()));
+        }
+        for device in devices() {
+            open_mounted(fd, device.as_str())
+                .and_then(|device| unlinkat(device, POD_DIR, AtFlags::REMOVEDIR))
+                .or_else(|error| if error == Errno::NOENT { Ok(()) } else { Err(error) })
+                .map_err(fail("an empty directory in it cannot be removed"))?;
         }
     }
     let mode = Mode::from_raw_mode(0o444);
@@ -326,13 +343,29 @@ fn claim(fd: &OwnedFd, path: &Path, domain: &str) -> Result<(), RootError> {
         .map_err(failed("its marker cannot be written"))
 }
 
-fn is_empty_dir(parent: &OwnedFd, name: &str) -> bool {
-    open_mounted(parent, name).and_then(list).is_ok_and(|names| names.is_empty())
+/// Whether a directory of root's is empty, or has nothing in it but an empty `pod` of root's.
+fn is_vacant(parent: &OwnedFd, name: &str) -> bool {
+    let is_roots = |dir: &OwnedFd| fstat(dir).is_ok_and(|found| found.st_uid == 0);
+    let Some(device) = open_mounted(parent, name).ok().filter(is_roots) else { return false };
+    match list(&device).unwrap_or_else(|_| vec![String::new()]).as_slice() {
+        [] => true,
+        [only] if only == POD_DIR => {
+            let pod = open_mounted(&device, POD_DIR).ok().filter(is_roots);
+            pod.is_some_and(|pod| list(&pod).is_ok_and(|names| names.is_empty()))
+        }
+        _ => false,
+    }
 }
 
-fn close_to_others(fd: &OwnedFd) -> Result<(), Errno> {
+/// Returns true if owner or mode were others.
+fn close_to_others(fd: &OwnedFd) -> Result<bool, Errno> {
+    let found = fstat(fd)?;
+    if (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, PASS_MODE) {
+        return Ok(false);
+    }
     fchown(fd, Some(Uid::ROOT), Some(Gid::ROOT))?;
-    fchmod(fd, Mode::from_raw_mode(PASS_MODE))
+    fchmod(fd, Mode::from_raw_mode(PASS_MODE))?;
+    Ok(true)
 }
 
 /// Whether a mount begins at `name` below an open directory, or at the directory itself where it is empty.

@@ -8,6 +8,7 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use rustix::{
@@ -15,33 +16,54 @@ use rustix::{
     io::Errno,
 };
 
+use findings::exit;
+use host_io::console::complain;
 use node::atomic_file;
+
+use crate::paths;
 
 /// Rights of the program.
 const MODE: u32 = 0o755;
 
-/// What was done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The program
+    #[arg(long, value_name = "FILE", default_value = paths::CNI_PROGRAM)]
+    from: PathBuf,
+    /// The node's directory of CNI plugins
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> ExitCode {
+    let (from, to) = (args.from.display(), args.to.display());
+    match install(&args.from, &args.to) {
+        Ok(Done::Installed) => complain(&format!("installed {from} in {to}")),
+        Ok(Done::Unchanged) => complain(&format!("{from} is in {to} already")),
+        Err(error) => return exit::fail(exit::FAILED, &format!("error: {error}")),
+    }
+    ExitCode::SUCCESS
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
-    /// The same program was there already.
+enum Done {
     Unchanged,
-    /// It is there now.
     Installed,
 }
 
 /// Why the program is not there. What was there before still is.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InstallError {
+enum InstallError {
     #[error("{}: {error}", .path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{} names no program", .0.display())]
+    #[error("{} is not the path of a program", .0.display())]
     NoName(PathBuf),
     #[error("{} is a directory: nothing was installed", .0.display())]
     IsDirectory(PathBuf),
 }
 
 /// Puts the program `from` into the directory `to`, under the same name.
-pub(super) fn install(from: &Path, to: &Path) -> Result<Done, InstallError> {
+fn install(from: &Path, to: &Path) -> Result<Done, InstallError> {
     let name = from.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| InstallError::NoName(from.to_owned()))?;
     let program = fs::read(from).map_err(at(from))?;

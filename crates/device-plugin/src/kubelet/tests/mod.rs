@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
+    schedule::Timing,
     serve::{KubeletError, Plugin},
-    standing::Timing,
 };
 use crate::{
     metrics::Metrics,
@@ -37,9 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// So short that a test need not wait, and long enough to be told apart.
 const TIMING: Timing = Timing {
+    look: Duration::from_millis(5),
     first: Duration::from_millis(10),
     last: Duration::from_millis(40),
-    forgotten: Duration::from_millis(400),
+    silence: Duration::from_millis(400),
 };
 
 const NAME: &str = "example.org/a";
@@ -137,6 +138,7 @@ impl Running {
             readiness: readiness.clone(),
             timing: TIMING,
         };
+        plugin.announce(&resources);
         Self { metrics, readiness, stop, task: tokio::spawn(plugin.serve(resources)) }
     }
 
