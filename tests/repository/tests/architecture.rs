@@ -122,7 +122,7 @@ fn few_files_change_the_file_system() {
         with(&["renameat (", "rename ("]),
         [
             "device-plugin/placing.rs",
-            "device-plugin/root.rs",
+            "device-plugin/root/mod.rs",
             "network-vhostuser-binding/symlink/mod.rs",
             "node/atomic_file.rs",
             "node/socketdir/clear.rs",
@@ -148,8 +148,8 @@ fn few_modules_know_the_heavy_crates() {
         ("network-vhostuser-binding", "tokio", &["commands/serve.rs", "hooks/", "resolve.rs"]),
         // The sidecar's server carries no YAML reader on its path.
         ("network-vhostuser-binding", "serde_saphyr", &["commands/manifest.rs"]),
-        ("device-plugin", "serde_saphyr", &["config.rs"]),
-        ("device-plugin", "prometheus_client", &["metrics.rs", "port_metrics.rs"]),
+        ("device-plugin", "serde_saphyr", &["config/mod.rs"]),
+        ("device-plugin", "prometheus_client", &["metrics.rs", "port_metrics/mod.rs"]),
     ];
     let product = product();
     for (name, word, allowed) in KNOWN {

@@ -107,7 +107,7 @@ fn a_missing_directory_is_told() {
         format!("{}: No such file or directory (os error 2)", node.path("image/none").display())
     );
     let error = install(Path::new("/"), &node.path("bin")).unwrap_err().to_string();
-    assert_eq!(error, "/ names no program");
+    assert_eq!(error, "/ is not the path of a program");
     assert_eq!(node.names(), [] as [&str; 0]);
 }
 

@@ -1,3 +1,7 @@
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use rustix::mount::UnmountFlags;
+
 use super::*;
 use crate::own_mounts::inside;
 
@@ -65,10 +69,51 @@ fn a_broken_device_is_not_offered() {
     drop(node(&SOCKETS.replace("ports: 2", "ports: 1")));
     std::fs::create_dir_all("/run/vhostuser/sockets-1/pod").unwrap();
     let node = node(SOCKETS);
+    node.switch_seen(0, Ok(&[]));
     // Once it is certain that no pod has it.
     node.listed(&listing(&["plugin"], &[]), node.started + Duration::from_secs(10));
     let offered: Vec<_> = node.offers(0).borrow().iter().map(|one| (one.id.clone(), one.healthy)).collect();
     assert_eq!(offered, [("sockets-0".to_owned(), true), ("sockets-1".to_owned(), false)]);
+}
+
+/// Directories, rights and files that somebody has changed are right again within a minute, and `/readyz` says so.
+#[test]
+fn what_somebody_changed_is_repaired() {
+    if !inside("node::tests::what_somebody_changed_is_repaired") {
+        return;
+    }
+    let (node, readiness) = (node(SOCKETS), Readiness::new());
+    node.repair(&readiness);
+    assert_eq!(readiness.page(), (true, "ready\n".to_owned()));
+
+    let pod = "/run/vhostuser/sockets-0/pod";
+    let info = "/run/devinfo/a.b-sockets-sockets-1-device.json";
+    let written = std::fs::read_to_string(info).unwrap();
+    std::fs::write(format!("{pod}/vhost.sock"), "in use").unwrap();
+    std::os::unix::fs::chown(pod, Some(0), None).unwrap();
+    std::fs::set_permissions("/run/vhostuser", PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::remove_dir("/run/vhostuser/sockets-1/pod").unwrap();
+    std::fs::write(info, "{}").unwrap();
+    node.repair(&readiness);
+    let fixed = "ready\nfixed: socket root\nfixed: device sockets-0\nfixed: device sockets-1\n";
+    assert_eq!(readiness.page(), (true, fixed.to_owned()));
+    let rights = |path: &str| {
+        let found = std::fs::metadata(path).unwrap();
+        (found.uid(), found.gid(), found.mode() & 0o7777)
+    };
+    assert_eq!(rights("/run/vhostuser"), (0, 0, 0o711));
+    for id in ["sockets-0", "sockets-1"] {
+        assert_eq!(rights(&format!("/run/vhostuser/{id}/pod")), (107, 107, 0o770));
+    }
+    assert_eq!(std::fs::read_to_string(format!("{pod}/vhost.sock")).unwrap(), "in use");
+    assert_eq!(std::fs::read_to_string(info).unwrap(), written);
+
+    // What it must not repair is a reason against being ready, until somebody has.
+    crate::mounts::unmount("/run/vhostuser/sockets-1".as_ref(), UnmountFlags::DETACH).unwrap();
+    node.repair(&readiness);
+    let reason = "device sockets-1: /run/vhostuser/sockets-1: it was unmounted or replaced after the start: restart the \
+                  device plugin\n";
+    assert_eq!(readiness.page(), (false, reason.to_owned()));
 }
 
 #[test]

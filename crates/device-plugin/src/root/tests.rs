@@ -302,6 +302,43 @@ fn only_a_directory_of_its_own_is_taken() {
     );
 }
 
+/// containerd and CRI-O create a missing mount source, as root: after somebody has removed the root under running pods,
+/// the plugin must start again.
+#[test]
+fn mount_points_that_a_runtime_makes_are_no_obstacle() {
+    if !inside("root::tests::mount_points_that_a_runtime_makes_are_no_obstacle") {
+        return;
+    }
+    let pod = |id: &str| format!("/run/vhostuser/{id}/pod");
+    for name in ["sockets-0", "listening-0"] {
+        fs::create_dir_all(pod(name)).unwrap();
+    }
+    fs::create_dir("/run/vhostuser/sockets-1").unwrap();
+    // With anything in them, or not root's, they may be somebody's.
+    let refused = || assert!(matches!(SocketRoot::prepare(&settings(None)), Err(RootError::NotOurs(_))));
+    fs::write(pod("sockets-0") + "/file", "").unwrap();
+    refused();
+    fs::remove_file(pod("sockets-0") + "/file").unwrap();
+    fs::create_dir("/run/vhostuser/sockets-1/other").unwrap();
+    refused();
+    fs::remove_dir("/run/vhostuser/sockets-1/other").unwrap();
+    std::os::unix::fs::chown(pod("listening-0"), Some(1000), None).unwrap();
+    refused();
+    std::os::unix::fs::chown(pod("listening-0"), Some(0), None).unwrap();
+    assert!(Path::new(&pod("sockets-0")).exists(), "nothing is removed from a root that is not claimed");
+
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    for (name, mode, uid, bits) in [
+        ("sockets-0", SocketMode::Server, 107, 0o770),
+        ("sockets-1", SocketMode::Server, 107, 0o770),
+        ("listening-0", SocketMode::Client, 0, 0o750),
+    ] {
+        root.ensure(&id(name), mode).unwrap();
+        let meta = fs::metadata(pod(name)).unwrap();
+        assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (uid, 107, bits), "{name}");
+    }
+}
+
 #[test]
 fn another_domain_needs_another_root() {
     if !inside("root::tests::another_domain_needs_another_root") {

@@ -8,13 +8,13 @@ use std::{fs, os::unix::fs::chown};
 
 use fixture::{Node, mode};
 
-use super::{Failure, Places, check::check, examine, gather::gather, read_scope, snapshot::Snapshot};
+use super::{Failure, Sources, check::check, examine, gather::gather, read_scope, snapshot::Snapshot};
 
 /// What is found once what was seen has been changed.
 fn findings_of(node: &Node, change: impl FnOnce(&mut Snapshot)) -> Vec<String> {
     node.write();
-    let places = node.sources();
-    let mut seen = gather(read_scope(places.config.as_deref()).unwrap(), &places).unwrap();
+    let sources = node.sources();
+    let mut seen = gather(read_scope(sources.config.as_deref()).unwrap(), &sources).unwrap();
     change(&mut seen);
     check(&seen).findings.iter().map(|finding| node.shown(&finding.to_string())).collect()
 }
@@ -64,9 +64,9 @@ fn without_a_configuration_it_must_be_named() {
 fn what_cannot_be_looked_at_is_no_report() {
     let node = Node::new();
     fs::write(node.path("config.yaml"), "{domain: a.b, dataplane: {name: x}}").unwrap();
-    let places = Places { proc: node.path("nowhere"), ..node.sources() };
+    let sources = Sources { proc: node.path("nowhere"), ..node.sources() };
     assert_eq!(
-        examine(&places).unwrap_err().to_string(),
+        examine(&sources).unwrap_err().to_string(),
         format!(
             "{}/self/mountinfo: No such file or directory (os error 2): run this as root, where the host's directories \
              are mounted",

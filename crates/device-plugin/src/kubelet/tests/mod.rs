@@ -7,6 +7,7 @@ use kubelet_sim as standin;
 mod who_has_what;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -106,7 +107,9 @@ impl Resource for Stub {
         if let Some(broken) = self.broken.lock().unwrap().as_ref().filter(|broken| ids.contains(broken)) {
             return Err(AllocateError::Failed(format!("device {broken} is broken")));
         }
-        self.allocated.lock().unwrap().push(ids.to_vec());
+        // They come in random order.
+        let ids: Vec<String> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        self.allocated.lock().unwrap().push(ids.clone());
         let mounts = ids.iter().map(|id| mount(id));
         Ok(Grant { mounts: mounts.collect(), envs: vec![("IDS".to_owned(), ids.join(","))] })
     }

@@ -20,7 +20,7 @@ pub struct Registration {
     pub options: DevicePluginOptions,
 }
 
-/// A device as it was told.
+/// A device as the plugin reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     pub id: String,
@@ -64,9 +64,9 @@ impl Plugin {
     }
 }
 
-/// The books of one life.
+/// What one kubelet process knows.
 #[derive(Default)]
-pub struct Books {
+pub struct State {
     pub registrations: Vec<Registration>,
     pub duplicates: usize,
     pub refuse: usize,
@@ -77,7 +77,7 @@ pub struct Books {
     pub pods: BTreeMap<String, Vec<Allocation>>,
 }
 
-impl Books {
+impl State {
     /// What an earlier life has left.
     pub fn read(checkpoint: &Path) -> Self {
         let pods = match fs::read(checkpoint) {
