@@ -30,7 +30,6 @@ mod mounts;
 mod node;
 mod paths;
 mod placing;
-mod port_metrics;
 mod ports;
 mod readiness;
 mod resource;

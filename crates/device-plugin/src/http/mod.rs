@@ -114,10 +114,7 @@ impl Pages {
                 refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
                 refused
             }
-            "/metrics" => match self.metrics.fresh_text().await {
-                Ok(text) => page(StatusCode::OK, metrics::CONTENT_TYPE, text),
-                Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
-            },
+            "/metrics" => page(StatusCode::OK, metrics::CONTENT_TYPE, self.metrics.fresh_text().await),
             // That there is an answer at all is what it says: everything runs on one thread.
             "/healthz" => page(StatusCode::OK, TEXT, "ok\n".to_owned()),
             "/readyz" => self.ready(),

@@ -21,7 +21,7 @@ async fn server() -> Server {
 async fn server_within(limits: Limits) -> Server {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let pages = Pages { metrics: Metrics::new(Vec::new()), readiness: Readiness::new() };
+    let pages = Pages { metrics: Metrics::new(None), readiness: Readiness::new() };
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(serve_within(limits, listener, pages.clone(), stopped));
     Server { address, pages, stop, served }

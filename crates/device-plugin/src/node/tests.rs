@@ -17,7 +17,7 @@ fn node(config: &str) -> Node {
     let root = SocketRoot::prepare(&config).unwrap();
     let files = InfoFiles::open("/run/devinfo".into(), "a.b", config.sockets.container_root.clone()).unwrap();
     let own_pod = Some(("ns".to_owned(), "plugin".to_owned()));
-    Node::prepare(config, own_pod, root, files, Metrics::new(Vec::new()), &Readiness::new()).unwrap()
+    Node::prepare(config, own_pod, root, files, Metrics::new(None), &Readiness::new()).unwrap()
 }
 
 fn listing(pods: &[&str], ids: &[&str]) -> Listing {

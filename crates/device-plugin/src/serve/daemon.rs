@@ -15,9 +15,8 @@ use crate::{
     http::{self, Pages},
     info_files::InfoFiles,
     kubelet,
-    metrics::Metrics,
+    metrics::{Metrics, ports::PortMetrics},
     node::Node,
-    port_metrics::PortMetrics,
     readiness::Readiness,
     resource::Resource,
     resources::{Dataplane, PortsResource},
@@ -29,7 +28,7 @@ use crate::{
 /// Runs until SIGTERM or SIGINT. The caller has prepared `root`, because that may have to wait for a predecessor.
 pub(super) async fn run(args: &Args, config: Config, root: SocketRoot) -> anyhow::Result<()> {
     let ended = until_signal()?;
-    let metrics = Metrics::with_ports(PortMetrics::new(&config));
+    let metrics = Metrics::new(Some(PortMetrics::new(&config)));
     let readiness = Readiness::new();
     let listener = http::listen(args.listen)?;
     let address = listener.local_addr().unwrap_or(args.listen);

@@ -133,7 +133,7 @@ struct Running {
 impl Running {
     fn start(dir: &Path, resources: Vec<Arc<dyn Resource>>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (metrics, readiness) = (Metrics::new(Vec::new()), Readiness::new());
+        let (metrics, readiness) = (Metrics::new(None), Readiness::new());
         let plugin = Plugin {
             dir: dir.to_owned(),
             stop: stopped,
@@ -151,7 +151,7 @@ impl Running {
 
     /// One line of the metrics.
     fn metric(&self, name: &str, labels: &str) -> String {
-        let text = self.metrics.text().unwrap();
+        let text = self.metrics.text();
         let start = format!("vhostuser_device_plugin_{name}{{resource=\"{NAME}\"{labels}}} ");
         text.lines().find_map(|line| line.strip_prefix(&start)).expect("there is such a metric").to_owned()
     }

@@ -123,7 +123,7 @@ async fn a_live_process_keeps_its_socket() {
         let socket = dir.join("example.org_a.sock");
         let inode = fs::metadata(&socket).unwrap().ino();
         let text = format!(
-            "socket {} is served by another process: end that one first, one device plugin is enough for a node",
+            "socket {} is in use by another process: stop it first (one device plugin per node)",
             socket.display()
         );
         assert_eq!(refused(&dir).await.to_string(), text);

@@ -2,21 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{
+use super::text::{Kind, Text};
+use crate::{
     config::Config,
     ports::{self, Port, State},
 };
@@ -37,16 +32,13 @@ const TIMES: Times = Times { answer: Duration::from_secs(1), fresh: Duration::fr
 /// Name, help, and OVS's name for the same. Of vhost-user ports it keeps no `tx_errors`, and since it asks DPDK for their
 /// statistics no `rx_errors`.
 const COUNTERS: [(&str, &str, &str); 6] = [
-    ("guest_rx_packets", "Packets that the guest was given.", "tx_packets"),
-    ("guest_rx_bytes", "Bytes that the guest was given.", "tx_bytes"),
-    ("guest_rx_dropped_packets", "Packets that the guest did not take.", "tx_dropped"),
-    ("guest_tx_packets", "Packets that the guest has sent.", "rx_packets"),
-    ("guest_tx_bytes", "Bytes that the guest has sent.", "rx_bytes"),
-    ("guest_tx_dropped_packets", "Packets of the guest that the switch dropped.", "rx_dropped"),
+    ("guest_rx_packets", "Packets delivered to the guest", "tx_packets"),
+    ("guest_rx_bytes", "Bytes delivered to the guest", "tx_bytes"),
+    ("guest_rx_dropped_packets", "Packets that the guest did not accept", "tx_dropped"),
+    ("guest_tx_packets", "Packets sent by the guest", "rx_packets"),
+    ("guest_tx_bytes", "Bytes sent by the guest", "rx_bytes"),
+    ("guest_tx_dropped_packets", "Packets of the guest dropped by the switch", "rx_dropped"),
 ];
-
-/// Name, help and value of a gauge.
-type Gauge = (&'static str, &'static str, fn(&Port) -> Option<i64>);
 
 /// The ports of each OVSDB; nothing if it could not be asked.
 type Seen = BTreeMap<HostDir, Option<Vec<Port>>>;
@@ -113,6 +105,47 @@ impl PortMetrics {
         }
     }
 
+    pub(super) fn write(&self, text: &mut Text) {
+        let seen = self.seen().clone();
+        let ports: Vec<&Port> = seen.values().flatten().flatten().collect();
+        let mut write = |name: &str, kind, help, value: &dyn Fn(&Port) -> Option<i64>| {
+            text.family(&format!("vhostuser_port_{name}"), kind, help);
+            for port in &ports {
+                if let Some(value) = value(port) {
+                    text.sample(&labels(port), value);
+                }
+            }
+        };
+        for (name, help, column) in COUNTERS {
+            let value = |port: &Port| port.statistics.get(column).copied().filter(|value| *value >= 0);
+            write(name, Kind::Counter, help, &value);
+        }
+        write("mtu_bytes", Kind::Gauge, "The port's MTU", &|port| port.mtu);
+        write("queue_pairs", Kind::Gauge, "Queue pairs that the guest has set up", &|port| port.queue_pairs);
+        text.family(
+            "vhostuser_port_state",
+            Kind::Gauge,
+            "1 for the state that the port is in, 0 for each other",
+        );
+        for port in &ports {
+            for state in State::ALL {
+                let mut labels = labels(port).to_vec();
+                labels.push(("state", state.as_str()));
+                text.sample(&labels, u8::from(port.state == state));
+            }
+        }
+        text.family(
+            "vhostuser_switch_scrape_error",
+            Kind::Gauge,
+            "1 for a switch whose ports could not be read",
+        );
+        for (switch, socket) in &self.switches {
+            if let Some(ports) = seen.get(socket) {
+                text.sample(&[("switch", switch)], u8::from(ports.is_none()));
+            }
+        }
+    }
+
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,69 +163,6 @@ fn labels(port: &Port) -> [(&'static str, &str); 8] {
         ("port", &port.port),
         ("device", &port.device),
     ]
-}
-
-impl Collector for PortMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let seen = self.seen().clone();
-        let ports: Vec<&Port> = seen.values().flatten().flatten().collect();
-        for (name, help, column) in COUNTERS {
-            encode_counter(&mut encoder, &format!("vhostuser_port_{name}"), help, column, &ports)?;
-        }
-        let gauges: [Gauge; 2] = [
-            ("vhostuser_port_mtu_bytes", "The port's MTU.", |port| port.mtu),
-            ("vhostuser_port_queue_pairs", "Queue pairs that the guest has set up.", |port| port.queue_pairs),
-        ];
-        for (name, help, value) in gauges {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for port in &ports {
-                if let Some(value) = value(port) {
-                    ConstGauge::new(value).encode(family.encode_family(&labels(port))?)?;
-                }
-            }
-        }
-        encode_states(&mut encoder, &ports)?;
-        let help = "1 for a switch whose ports could not be read.";
-        let mut family =
-            encoder.encode_descriptor("vhostuser_switch_scrape_error", help, None, MetricType::Gauge)?;
-        for (switch, socket) in &self.switches {
-            let Some(ports) = seen.get(socket) else { continue };
-            let labels = [("switch", switch.as_str())];
-            ConstGauge::new(i64::from(ports.is_none())).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-}
-
-fn encode_counter(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    column: &str,
-    ports: &[&Port],
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for port in ports {
-        let value = port.statistics.get(column).and_then(|value| u64::try_from(*value).ok());
-        if let Some(value) = value {
-            ConstCounter::new(value).encode(family.encode_family(&labels(port))?)?;
-        }
-    }
-    Ok(())
-}
-
-fn encode_states(encoder: &mut DescriptorEncoder<'_>, ports: &[&Port]) -> fmt::Result {
-    let help = "1 for the state that the port is in, 0 for each other.";
-    let mut family = encoder.encode_descriptor("vhostuser_port_state", help, None, MetricType::Gauge)?;
-    for port in ports {
-        for state in State::ALL {
-            let [namespace, pod, nad, interface, vm, bridge, name, device] = labels(port);
-            let labels =
-                [namespace, pod, nad, interface, vm, bridge, name, device, ("state", state.as_str())];
-            ConstGauge::new(i64::from(port.state == state)).encode(family.encode_family(&labels)?)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
