@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     devices,
-    snapshot::{Device, Hugepages, Root, Snapshot},
+    snapshot::{Hugepages, InspectedDevice, Root, Snapshot},
     switches,
 };
 use findings::{Finding, Id, Report};
@@ -126,7 +126,7 @@ fn mount_of_root(path: &Path, mount: Option<&[String]>, plugin: &str, findings: 
     }
 }
 
-fn directory(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
+fn directory(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
     let path = node.scope.sockets.host_root.device(&device.scope.id);
     let shown = path.display();
     let restart = "restart the device plugin: it makes the directories at its start";
@@ -167,7 +167,7 @@ fn directory(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
     }
 }
 
-fn info(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
+fn info(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
     let path = device.info.display();
     let restart = format_args!("restart the device plugin: it writes {path} at its start");
     let said = match &device.said {

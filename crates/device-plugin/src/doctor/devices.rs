@@ -1,30 +1,30 @@
 //! Who waits for whom: for each device its socket, who listens on it, and the switch's port.
 
-use super::{
-    scope,
-    snapshot::{Datapath, Device, Interface, Listening, Snapshot},
-};
+use super::snapshot::{Datapath, InspectedDevice, Interface, Listening, Snapshot};
+use crate::config::Switch;
 use findings::{Finding, Id};
 use ovs::control;
 use vocabulary::{Quoted, SOCKET_FILE, SOCKET_PATH_MAX, SocketMode};
 
 /// One device, seen from both ends.
 struct Ends<'n> {
-    device: &'n Device,
+    device: &'n InspectedDevice,
     /// The socket's path on the host.
     socket: String,
     port: String,
-    switch: &'n scope::Switch,
+    switch: &'n Switch,
+    bridge: &'n str,
 }
 
-pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
+pub(super) fn check(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
     let Some((scope, switch)) = node.scope.switches.get(device.scope.switch).zip(node.switch(&device.scope))
     else {
         return;
     };
     let path = node.scope.sockets.host_root.device(&device.scope.id).join(SOCKET_FILE);
     let (socket, port) = (path.display().to_string(), device.scope.id.port_name());
-    let ends = Ends { device, socket, port, switch: scope };
+    let ends =
+        Ends { device, socket, port, switch: scope, bridge: node.scope.bridge(scope).unwrap_or("<bridge>") };
     findings.extend(ends.stale());
     // Without the database nobody can say what is missing.
     if switch.database.is_err() {
@@ -47,7 +47,7 @@ pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding
 
 /// What is connected, and what is not in use.
 pub(super) fn facts(node: &Snapshot) -> Vec<String> {
-    let of = |device: &Device| {
+    let of = |device: &InspectedDevice| {
         let port = node.port(&device.scope)?;
         let state = if port.connected { "connected" } else { "not connected" };
         let whose = pod(port).map(|pod| format!(", {pod}")).unwrap_or_default();
@@ -84,7 +84,7 @@ impl Ends<'_> {
     }
 
     fn add_port(&self) -> String {
-        let (port, bridge) = (&self.port, self.switch.bridge.as_deref().unwrap_or("<bridge>"));
+        let (port, bridge) = (&self.port, self.bridge);
         let mode = self.device.scope.mode;
         let path = match mode {
             SocketMode::Server => format!(" options:vhost-server-path={}", self.socket),

@@ -3,7 +3,6 @@
 mod check;
 mod devices;
 mod gather;
-mod kubelet;
 mod listeners;
 mod scope;
 mod snapshot;
@@ -113,7 +112,7 @@ fn read_scope(named: Option<&Path>) -> Result<Scope, Failure> {
         None => return Err(failed("does not exist".to_owned())),
         Some(bytes) => {
             let yaml = String::from_utf8(bytes).map_err(|error| failed(error.to_string()))?;
-            Config::parse(&yaml).map(|config| Scope::of(&config))
+            Config::parse(&yaml).map(Scope::of)
         }
     };
     scope.map_err(|mistakes| failed(mistakes.to_string()))

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::snapshot::{Database, Datapath, Interface, Switch};
+use super::snapshot::{Database, Datapath, InspectedSwitch, Interface};
 use host_io::look;
 use ovs::{
     Client, DATABASE, OvsdbError, control,
@@ -17,10 +17,10 @@ use vocabulary::HostDir;
 use vocabulary::marks;
 
 /// Database and process may each take so long.
-pub(super) fn gather(ovsdb: &HostDir, answer: Duration) -> Switch {
+pub(super) fn gather(ovsdb: &HostDir, answer: Duration) -> InspectedSwitch {
     let socket: &Path = ovsdb.as_ref();
     let run_dir = socket.parent().unwrap_or(socket);
-    Switch {
+    InspectedSwitch {
         database: database(socket, Instant::now() + answer),
         datapath: datapath(run_dir, Instant::now() + answer),
     }

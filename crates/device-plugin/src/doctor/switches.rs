@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::{
-    scope,
-    snapshot::{Database, Datapath, Interface, Listening, Snapshot, Switch},
-};
+use super::snapshot::{Database, Datapath, InspectedSwitch, Interface, Listening, Snapshot};
+use crate::config::Switch;
 use findings::{Finding, Id};
 use ovs::control;
 use vocabulary::{HostDir, Quoted, SOCKET_PATH_MAX};
@@ -23,7 +21,11 @@ pub(super) fn check(node: &Snapshot, findings: &mut Vec<Finding>) {
             )),
             Ok(database) => {
                 dpdk(&named, database, findings);
-                named.switches.iter().for_each(|each| bridge(each, database, findings));
+                for switch in &named.switches {
+                    if let Some(name) = node.scope.bridge(switch) {
+                        bridge(&switch.name, name, database, findings);
+                    }
+                }
                 // Without DPDK each of them has an error, and nothing is wrong with it.
                 let interfaces = database.interfaces.iter().filter(|_| database.dpdk_initialized);
                 let interfaces =
@@ -49,7 +51,7 @@ pub(super) fn facts(node: &Snapshot) -> impl Iterator<Item = String> {
 
 /// One OVS, by the configuration's names for its bridges.
 struct Named<'n> {
-    switches: Vec<&'n scope::Switch>,
+    switches: Vec<&'n Switch>,
 }
 
 impl<'n> Named<'n> {
@@ -105,12 +107,11 @@ fn dpdk(named: &Named<'_>, database: &Database, findings: &mut Vec<Finding>) {
     }
 }
 
-fn bridge(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding>) {
-    let Some(bridge) = &scope.bridge else { return };
+fn bridge(switch: &str, bridge: &str, database: &Database, findings: &mut Vec<Finding>) {
     let Some(datapath_type) = database.bridges.get(bridge) else {
         findings.push(Finding::new(
             Id::BridgeMissing,
-            format_args!("switches '{}', bridge = {bridge}", scope.name),
+            format_args!("switches '{switch}', bridge = {bridge}"),
             "OVS has no such bridge: no port can be plugged",
             format_args!("ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type=netdev"),
         ));
@@ -125,7 +126,7 @@ fn bridge(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding
             format_args!("ovs-vsctl set bridge {bridge} datapath_type=netdev"),
         ));
     }
-    let uplink = |interface: &Interface| interface.kind == "dpdk" && interface.bridge == *bridge;
+    let uplink = |interface: &Interface| interface.kind == "dpdk" && interface.bridge == bridge;
     if !database.interfaces.iter().any(uplink) {
         findings.push(Finding::new(
             Id::BridgeNoUplink,
@@ -138,7 +139,12 @@ fn bridge(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding
     }
 }
 
-fn interface(named: &Named<'_>, switch: &Switch, interface: &Interface, findings: &mut Vec<Finding>) {
+fn interface(
+    named: &Named<'_>,
+    switch: &InspectedSwitch,
+    interface: &Interface,
+    findings: &mut Vec<Finding>,
+) {
     let Interface { name, bridge, path, error, .. } = interface;
     if let Some(path) = path.as_ref().filter(|path| path.len() > SOCKET_PATH_MAX) {
         findings.push(Finding::new(

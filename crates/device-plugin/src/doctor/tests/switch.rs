@@ -54,7 +54,7 @@ fn one_ovs_with_several_bridges() {
     let port = port_of("s-0");
     let found = findings_of(&node, |seen| {
         let mut other = seen.scope.switches[0].clone();
-        (other.name, other.bridge) = ("more".to_owned(), Some("br2".to_owned()));
+        (other.name, other.bridge) = ("more".to_owned(), "br2".to_owned());
         seen.scope.switches.push(other);
     });
     let places = found.iter().map(|finding| finding.lines().nth(1).unwrap());
