@@ -30,12 +30,12 @@ mod mounts;
 mod node;
 mod paths;
 mod placing;
-mod ports;
 mod readiness;
 mod resource;
 mod resources;
 mod root;
 mod serve;
+mod switch;
 mod switch_sockets;
 mod tasks;
 

@@ -9,8 +9,7 @@ use std::{
 use tokio::{task::spawn_blocking, time::sleep};
 use tracing::warn;
 
-use crate::{kubelet, node::Node, readiness::Readiness};
-use ovs::BridgeState;
+use crate::{kubelet, node::Node, readiness::Readiness, switch};
 
 /// Time between two looks at a switch.
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,37 +26,20 @@ const LIST_ANSWER: Duration = Duration::from_secs(3);
 /// Time between two repairs.
 const REPAIR: Duration = Duration::from_secs(60);
 
-pub(crate) async fn watch_switch(node: Arc<Node>, switch: usize) {
+pub(crate) async fn watch_switch(node: Arc<Node>, index: usize) {
     loop {
         sleep(LOOK).await;
-        look_at_switch(Arc::clone(&node), switch).await;
+        look_at_switch(Arc::clone(&node), index).await;
     }
 }
 
-pub(crate) async fn look_at_switch(node: Arc<Node>, switch: usize) {
-    let settings = node.config.switches[switch].clone();
+pub(crate) async fn look_at_switch(node: Arc<Node>, index: usize) {
+    let settings = node.config.switches[index].clone();
     let look = spawn_blocking(move || {
-        ovs::bridge_state(settings.ovsdb.as_ref(), &settings.bridge, Instant::now() + ANSWER)
+        switch::look(settings.ovsdb.as_ref(), &settings.bridge, Instant::now() + ANSWER)
     });
-    match look.await {
-        Ok(Ok(state)) => match not_userspace(&node.config.switches[switch].bridge, &state) {
-            None => node.switch_seen(switch, Ok(&state.uplink_numa_nodes)),
-            Some(reason) => node.switch_seen(switch, Err(&reason)),
-        },
-        Ok(Err(error)) => node.switch_seen(switch, Err(&error.to_string())),
-        Err(error) => node.switch_seen(switch, Err(&error.to_string())),
-    }
-}
-
-fn not_userspace(bridge: &str, state: &BridgeState) -> Option<String> {
-    let found = &state.datapath_type;
-    (found != "netdev").then(|| {
-        let shown = if found.is_empty() { "system" } else { found };
-        format!(
-            "bridge {bridge} has the datapath type {shown}, and DPDK ports need netdev: ovs-vsctl set bridge {bridge} \
-             datapath_type=netdev"
-        )
-    })
+    let seen = look.await.unwrap_or_else(|error| Err(error.to_string()));
+    node.switch_seen(index, seen.as_deref().map_err(String::as_str));
 }
 
 /// Asks the kubelet what pods have.

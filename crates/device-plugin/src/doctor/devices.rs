@@ -1,7 +1,7 @@
 //! Who waits for whom: for each device its socket, who listens on it, and the switch's port.
 
-use super::snapshot::{Datapath, InspectedDevice, Interface, Listening, Snapshot};
-use crate::config::Switch;
+use super::snapshot::{Datapath, InspectedDevice, InspectedSwitch, Listening, Snapshot};
+use crate::{config::Switch, switch::database::InterfaceRow};
 use findings::{Finding, Id};
 use ovs::control;
 use vocabulary::{Quoted, SOCKET_FILE, SOCKET_PATH_MAX, SocketMode};
@@ -14,6 +14,7 @@ struct Ends<'n> {
     port: String,
     switch: &'n Switch,
     bridge: &'n str,
+    inspected: &'n InspectedSwitch,
 }
 
 pub(super) fn check(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
@@ -23,8 +24,14 @@ pub(super) fn check(node: &Snapshot, device: &InspectedDevice, findings: &mut Ve
     };
     let path = node.scope.sockets.host_root.device(&device.scope.id).join(SOCKET_FILE);
     let (socket, port) = (path.display().to_string(), device.scope.id.port_name());
-    let ends =
-        Ends { device, socket, port, switch: scope, bridge: node.scope.bridge(scope).unwrap_or("<bridge>") };
+    let ends = Ends {
+        device,
+        socket,
+        port,
+        switch: scope,
+        bridge: node.scope.bridge(scope).unwrap_or("<bridge>"),
+        inspected: switch,
+    };
     findings.extend(ends.stale());
     // Without the database nobody can say what is missing.
     if switch.database.is_err() {
@@ -36,7 +43,7 @@ pub(super) fn check(node: &Snapshot, device: &InspectedDevice, findings: &mut Ve
         // Told already, and then nothing that the database says of it is true.
         (Some(port), _) if is_broken(port, &switch.datapath) => None,
         (Some(port), mode) if port.mode() != Some(mode) => Some(ends.wrong_type(port)),
-        (Some(port), _) if port.connected => ends.wrong_path(port),
+        (Some(port), _) if port.is_connected() => ends.wrong_path(port),
         // What is below a root that is not mounted cannot be seen from here.
         (Some(port), _) if !device.socket && node.root.mount.is_none() => ends.wrong_path(port),
         (Some(port), SocketMode::Server) => ends.wrong_path(port).or_else(|| ends.waits_for_the_guest(port)),
@@ -49,7 +56,7 @@ pub(super) fn check(node: &Snapshot, device: &InspectedDevice, findings: &mut Ve
 pub(super) fn facts(node: &Snapshot) -> Vec<String> {
     let of = |device: &InspectedDevice| {
         let port = node.port(&device.scope)?;
-        let state = if port.connected { "connected" } else { "not connected" };
+        let state = if port.is_connected() { "connected" } else { "not connected" };
         let whose = pod(port).map(|pod| format!(", {pod}")).unwrap_or_default();
         let (id, mode) = (&device.scope.id, device.scope.mode.both_ends());
         Some(format!("device {id} ({mode}): port {}, {state}{whose}", port.name))
@@ -58,14 +65,14 @@ pub(super) fn facts(node: &Snapshot) -> Vec<String> {
 }
 
 /// Nothing for a port that somebody else has made.
-fn pod(port: &Interface) -> Option<String> {
-    let (namespace, pod) = port.pod.as_ref()?;
+fn pod(port: &InterfaceRow) -> Option<String> {
+    let (namespace, pod) = port.pod()?;
     Some(format!("pod {namespace}/{pod}"))
 }
 
-fn is_broken(port: &Interface, datapath: &Datapath) -> bool {
+fn is_broken(port: &InterfaceRow, datapath: &Datapath) -> bool {
     let absent = matches!(datapath, Datapath::Shows(answer) if !control::has_port(answer, &port.name));
-    let cut = port.path.as_ref().is_some_and(|path| path.len() > SOCKET_PATH_MAX);
+    let cut = port.path().is_some_and(|path| path.len() > SOCKET_PATH_MAX);
     absent || cut || port.error.is_some()
 }
 
@@ -156,7 +163,7 @@ impl Ends<'_> {
         })
     }
 
-    fn wrong_type(&self, port: &Interface) -> Finding {
+    fn wrong_type(&self, port: &InterfaceRow) -> Finding {
         let mode = self.device.scope.mode;
         let problem = format!(
             "the port's type does not fit the resource's mode '{mode}' ({}): both ends listen, or none",
@@ -171,9 +178,9 @@ impl Ends<'_> {
         )
     }
 
-    fn wrong_path(&self, port: &Interface) -> Option<Finding> {
-        let given = port.path.as_deref().filter(|_| self.device.scope.mode == SocketMode::Server)?;
-        let same = given == self.socket || port.leads_to.as_ref() == Some(&self.device.path);
+    fn wrong_path(&self, port: &InterfaceRow) -> Option<Finding> {
+        let given = port.path().filter(|_| self.device.scope.mode == SocketMode::Server)?;
+        let same = given == self.socket || self.inspected.resolved.get(&port.name) == Some(&self.device.path);
         (!same).then(|| {
             Finding::new(
                 Id::PortPathWrong,
@@ -190,9 +197,9 @@ impl Ends<'_> {
         })
     }
 
-    fn waits_for_the_guest(&self, port: &Interface) -> Option<Finding> {
+    fn waits_for_the_guest(&self, port: &InterfaceRow) -> Option<Finding> {
         let whose = pod(port).unwrap_or_else(|| "its pod".to_owned());
-        let look = match &port.pod {
+        let look = match port.pod() {
             Some((namespace, pod)) => format!("kubectl -n {namespace} get pod {pod}"),
             None => "kubectl get pods -A".to_owned(),
         };
@@ -231,7 +238,7 @@ impl Ends<'_> {
         Some(Finding::new(id, place, problem, remedy))
     }
 
-    fn no_switch_socket(&self, port: &Interface) -> Option<Finding> {
+    fn no_switch_socket(&self, port: &InterfaceRow) -> Option<Finding> {
         // Told of where the switch has made it.
         if self.device.switch_socket.is_some() {
             return None;

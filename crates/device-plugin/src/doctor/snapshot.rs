@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 
 use super::scope::{ConfiguredDevice, Scope};
+use crate::switch::database::{Database, InterfaceRow};
 use host_io::look::Attributes;
 use ovs::OvsdbError;
-use vocabulary::{HostDir, SocketMode};
+use vocabulary::HostDir;
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) scope: Scope,
@@ -79,43 +80,12 @@ pub(super) struct SwitchSocket {
 #[derive(Debug)]
 pub(super) struct InspectedSwitch {
     pub(super) database: Result<Database, OvsdbError>,
+    /// By a port's name what its path points to, with the links of its directory followed.
+    pub(super) resolved: BTreeMap<String, PathBuf>,
     pub(super) datapath: Datapath,
 }
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Database {
-    /// Whether DPDK runs.
-    pub(super) dpdk_initialized: bool,
-    pub(super) dpdk_version: Option<String>,
-    pub(super) ovs_version: Option<String>,
-    /// Name and datapath type.
-    pub(super) bridges: BTreeMap<String, String>,
-    /// Every interface of a bridge.
-    pub(super) interfaces: Vec<Interface>,
-}
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Interface {
-    pub(super) bridge: String,
-    pub(super) name: String,
-    /// OVS's type.
-    pub(super) kind: String,
-    /// `options:vhost-server-path`.
-    pub(super) path: Option<String>,
-    /// The same with the links of its directory followed.
-    pub(super) leads_to: Option<PathBuf>,
-    /// Why OVS could not make it.
-    pub(super) error: Option<String>,
-    /// `status:status` of a vhost-user port.
-    pub(super) connected: bool,
-    /// Whose it is, where the CNI plugin has made it: namespace and pod.
-    pub(super) pod: Option<(String, String)>,
-}
 
-impl Interface {
-    /// The mode of the workload on a port of this type.
-    pub(super) fn mode(&self) -> Option<SocketMode> {
-        SocketMode::of_port_type(&self.kind)
-    }
-}
+/// What ovs-vswitchd says.
 #[derive(Debug)]
 pub(super) enum Datapath {
     /// Its process id is not written down there.
@@ -133,7 +103,7 @@ impl Snapshot {
     }
 
     /// The port of a device, on whatever bridge of its switch.
-    pub(super) fn port(&self, device: &ConfiguredDevice) -> Option<&Interface> {
+    pub(super) fn port(&self, device: &ConfiguredDevice) -> Option<&InterfaceRow> {
         let database = self.switch(device)?.database.as_ref().ok()?;
         let name = device.id.port_name();
         database.interfaces.iter().find(|interface| interface.name == name)

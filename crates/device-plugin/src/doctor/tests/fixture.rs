@@ -237,7 +237,7 @@ impl Node {
         let mut rows: Vec<Value> = self.ports.iter().map(Port::row).collect();
         if self.uplink {
             rows.push(json!({"name": "up0", "type": "dpdk", "options": ["map", []], "error": ["set", []],
-                             "status": ["map", []], "external_ids": ["map", []]}));
+                             "ofport": 1, "mtu": 1500, "link_state": "up", "statistics": ["map", []], "status": ["map", []], "external_ids": ["map", []]}));
         }
         for (number, row) in rows.iter_mut().enumerate() {
             row["_uuid"] = uuid(1, number);
@@ -270,7 +270,7 @@ impl Port {
         };
         let error = self.error.map_or(json!(["set", []]), Value::from);
         json!({"name": self.name, "type": self.kind, "options": ["map", path], "error": error,
-               "status": ["map", [["status", status]]], "external_ids": ids})
+               "ofport": 1, "mtu": 1500, "link_state": "up", "statistics": ["map", []], "status": ["map", [["status", status]]], "external_ids": ids})
     }
 }
 

@@ -13,8 +13,12 @@ use tracing::{info, warn};
 use super::text::{Kind, Text};
 use crate::{
     config::Config,
-    ports::{self, Port, State},
+    switch::{
+        database::{self, InterfaceRow},
+        port::State,
+    },
 };
+use ovs::OvsdbError;
 use vocabulary::HostDir;
 
 /// How long things may take and last.
@@ -41,7 +45,7 @@ const COUNTERS: [(&str, &str, &str); 6] = [
 ];
 
 /// The ports of each OVSDB; nothing if it could not be asked.
-type Seen = BTreeMap<HostDir, Option<Vec<Port>>>;
+type Seen = BTreeMap<HostDir, Option<Vec<InterfaceRow>>>;
 
 /// Every switch's ports as they were last seen.
 #[derive(Debug)]
@@ -71,7 +75,7 @@ impl PortMetrics {
         let deadline = Instant::now() + self.times.answer;
         let ask = |socket: &HostDir| {
             let asked = socket.clone();
-            let answer = spawn_blocking(move || ports::read(AsRef::<Path>::as_ref(&asked), deadline));
+            let answer = spawn_blocking(move || read(asked.as_ref(), deadline));
             (socket.clone(), answer)
         };
         let sockets: BTreeSet<&HostDir> = self.switches.iter().map(|(_, socket)| socket).collect();
@@ -87,7 +91,7 @@ impl PortMetrics {
     }
 
     /// Writes down that a switch stopped answering, or answers again.
-    fn told(&self, ovsdb: &HostDir, answer: Result<Vec<Port>, String>) -> Option<Vec<Port>> {
+    fn told(&self, ovsdb: &HostDir, answer: Result<Vec<InterfaceRow>, String>) -> Option<Vec<InterfaceRow>> {
         let failed_before = matches!(self.seen().get(ovsdb), Some(None));
         match answer {
             Ok(ports) => {
@@ -107,21 +111,27 @@ impl PortMetrics {
 
     pub(super) fn write(&self, text: &mut Text) {
         let seen = self.seen().clone();
-        let ports: Vec<&Port> = seen.values().flatten().flatten().collect();
-        let mut write = |name: &str, kind, help, value: &dyn Fn(&Port) -> Option<i64>| {
+        let ports: Vec<&InterfaceRow> = seen.values().flatten().flatten().collect();
+        let mut write = |name: &str, kind, help, value: &dyn Fn(&InterfaceRow) -> Option<i64>| {
             text.family(&format!("vhostuser_port_{name}"), kind, help);
             for port in &ports {
                 if let Some(value) = value(port) {
-                    text.sample(&labels(port), value);
+                    text.sample(&port.labels(), value);
                 }
             }
         };
         for (name, help, column) in COUNTERS {
-            let value = |port: &Port| port.statistics.get(column).copied().filter(|value| *value >= 0);
+            let value =
+                |port: &InterfaceRow| port.statistics.get(column).copied().filter(|value| *value >= 0);
             write(name, Kind::Counter, help, &value);
         }
         write("mtu_bytes", Kind::Gauge, "The port's MTU", &|port| port.mtu);
-        write("queue_pairs", Kind::Gauge, "Queue pairs that the guest has set up", &|port| port.queue_pairs);
+        write(
+            "queue_pairs",
+            Kind::Gauge,
+            "Queue pairs that the guest has set up",
+            &InterfaceRow::queue_pairs,
+        );
         text.family(
             "vhostuser_port_state",
             Kind::Gauge,
@@ -129,9 +139,9 @@ impl PortMetrics {
         );
         for port in &ports {
             for state in State::ALL {
-                let mut labels = labels(port).to_vec();
+                let mut labels = port.labels().to_vec();
                 labels.push(("state", state.as_str()));
-                text.sample(&labels, u8::from(port.state == state));
+                text.sample(&labels, u8::from(port.state() == state));
             }
         }
         text.family(
@@ -151,18 +161,10 @@ impl PortMetrics {
     }
 }
 
-/// The labels of a port.
-fn labels(port: &Port) -> [(&'static str, &str); 8] {
-    [
-        ("namespace", &port.namespace),
-        ("pod", &port.pod),
-        ("nad", &port.nad),
-        ("interface", &port.interface),
-        ("vm", &port.vm),
-        ("bridge", &port.bridge),
-        ("port", &port.port),
-        ("device", &port.device),
-    ]
+fn read(socket: &Path, deadline: Instant) -> Result<Vec<InterfaceRow>, OvsdbError> {
+    let mut ports = database::read(socket, true, deadline)?.interfaces;
+    ports.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(ports)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
-use crate::{metrics::Metrics, ports::tests::answer};
+use crate::{metrics::Metrics, switch::port::tests::answer};
 use ovs_sim as stub;
 
 /// Names and labels are what dashboards and alerts are made of.

@@ -1,6 +1,10 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
+use crate::switch::database;
+use ovs::OvsdbError;
 use ovs_sim as stub;
 
 /// What OVSDB answers for a port with a guest and one that waits, on one bridge.
@@ -20,13 +24,14 @@ pub(crate) fn answer() -> Value {
         ])
     };
     json!([
+        {"rows": [{"dpdk_initialized": true, "dpdk_version": ["set", []], "ovs_version": "3.5.0"}]},
         {"rows": [{"name": "br1", "datapath_type": "netdev", "ports": ["set", [uuid(1), uuid(2), uuid(3)]]}]},
         {"rows": [{"_uuid": uuid(1), "interfaces": uuid(11)}, {"_uuid": uuid(2), "interfaces": uuid(12)}]},
         {"rows": [
-            {"_uuid": uuid(12), "name": "vhub", "ofport": 2, "error": ["set", []], "mtu": ["set", []],
+            {"_uuid": uuid(12), "name": "vhub", "type": "dpdkvhostuserclient", "options": ["map", []], "ofport": 2, "error": ["set", []], "mtu": ["set", []],
              "link_state": "down", "status": ["map", [["status", "disconnected"]]],
              "statistics": ["map", [["rx_packets", 0]]], "external_ids": ids("dpdk", "s-1")},
-            {"_uuid": uuid(11), "name": "vhua", "ofport": 1, "error": ["set", []], "mtu": 9000,
+            {"_uuid": uuid(11), "name": "vhua", "type": "dpdkvhostuserclient", "options": ["map", []], "ofport": 1, "error": ["set", []], "mtu": 9000,
              "link_state": "up", "status": ["map", [["num_of_vrings", "6"], ["status", "connected"]]],
              "statistics": ["map", [["rx_packets", 1], ["rx_bytes", 2], ["rx_dropped", 3], ["rx_errors", 4],
                                     ["tx_packets", 5], ["tx_bytes", 6], ["tx_dropped", 7], ["tx_errors", 8],
@@ -40,69 +45,46 @@ pub(crate) fn answer() -> Value {
 fn reads_ports_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let socket = stub::answer(dir.path(), vec![answer()]);
-    let ports = read(&socket, stub::soon()).unwrap();
-    let statistics = [
-        ("ovs_tx_retries", 9),
-        ("rx_bytes", 2),
-        ("rx_dropped", 3),
-        ("rx_errors", 4),
-        ("rx_packets", 1),
-        ("tx_bytes", 6),
-        ("tx_dropped", 7),
-        ("tx_errors", 8),
-        ("tx_packets", 5),
+    let ports = database::read(&socket, true, stub::soon()).unwrap().interfaces;
+    let shown = |port: &InterfaceRow| {
+        let labels = port.labels().map(|(_, value)| value.to_owned()).join(",");
+        (labels, port.state(), port.mtu, port.queue_pairs(), port.statistics.len())
+    };
+    let expected = [
+        ("ns,dpdk,blue,net1,,br1,vhub,s-1".to_owned(), State::WaitingForGuest, None, None, 1),
+        (
+            "ns,virt-launcher-my-vm-x7k2p,blue,net1,my-vm,br1,vhua,s-0".to_owned(),
+            State::Connected,
+            Some(9000),
+            Some(3),
+            9,
+        ),
     ];
-    let text = str::to_owned;
-    let first = Port {
-        namespace: text("ns"),
-        pod: text("virt-launcher-my-vm-x7k2p"),
-        nad: text("blue"),
-        interface: text("net1"),
-        vm: text("my-vm"),
-        bridge: text("br1"),
-        port: text("vhua"),
-        device: text("s-0"),
-        state: State::Connected,
-        mtu: Some(9000),
-        queue_pairs: Some(3),
-        statistics: statistics.map(|(key, value)| (text(key), value)).into(),
-    };
-    let second = Port {
-        pod: text("dpdk"),
-        vm: String::new(),
-        port: text("vhub"),
-        device: text("s-1"),
-        state: State::WaitingForGuest,
-        mtu: None,
-        queue_pairs: None,
-        statistics: [(text("rx_packets"), 0)].into(),
-        ..first.clone()
-    };
-    assert_eq!(ports, [first, second]);
+    assert_eq!(ports.iter().map(shown).collect::<Vec<_>>(), expected);
 }
 
 #[test]
-fn tells_what_is_no_answer() {
+fn an_invalid_answer_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let error = read(&dir.path().join("db.sock"), stub::soon()).unwrap_err();
+    let error = database::read(&dir.path().join("db.sock"), true, stub::soon()).unwrap_err();
     assert!(matches!(error, OvsdbError::Missing(_)), "{error}");
-    let socket = stub::answer(dir.path(), vec![json!([{"rows": [{}]}, {"rows": []}, {"rows": []}])]);
-    let error = read(&socket, stub::soon()).unwrap_err();
+    let none = || json!({"rows": []});
+    let socket = stub::answer(dir.path(), vec![json!([none(), {"rows": [{}]}, none(), none()])]);
+    let error = database::read(&socket, true, stub::soon()).unwrap_err();
     assert!(error.to_string().contains("column name has no text"), "{error}");
 }
 
 #[test]
 fn the_state_is_what_the_guest_would_say() {
-    let interface = |status: &str, link: Option<&str>, ofport, error: Option<&str>| Interface {
-        uuid: Uuid::parse("00000000-0000-0000-0000-000000000000").unwrap(),
-        name: String::new(),
+    let dir = tempfile::tempdir().unwrap();
+    let socket = stub::answer(dir.path(), vec![answer()]);
+    let port = database::read(&socket, true, stub::soon()).unwrap().interfaces.remove(0);
+    let interface = |status: &str, link: Option<&str>, ofport, error: Option<&str>| InterfaceRow {
         ofport: Some(ofport),
         error: error.map(str::to_owned),
-        mtu: None,
         link_state: link.map(str::to_owned),
         status: BTreeMap::from([("status".to_owned(), status.to_owned())]),
-        statistics: BTreeMap::new(),
-        external_ids: BTreeMap::new(),
+        ..port.clone()
     };
     for (status, link, ofport, error, state) in [
         ("connected", Some("up"), 1, None, State::Connected),
