@@ -3,7 +3,7 @@
 
 use crate::config::NicConfig;
 use crate::domain::{Domain, DomainError};
-use crate::plan::{self, Attachments, Plan, PlanError, Wishes};
+use crate::plan::{self, Attachments, NicRequests, Plan, PlanError};
 use crate::vmi::{Vmi, VmiError};
 
 /// Why a domain cannot be defined.
@@ -26,7 +26,7 @@ pub struct Prepared<'a> {
     /// Who asks.
     pub vmi: &'a Vmi,
     /// The NICs that need attachments.
-    pub wishes: Wishes,
+    pub requests: NicRequests,
     domain: Domain<'a>,
 }
 
@@ -39,7 +39,7 @@ pub struct Defined {
     pub plan: Plan,
 }
 
-/// Reads the domain and the VMI's wishes. Nothing if no interface is ours: then the domain goes back as it came,
+/// Reads the domain and the VMI's requests. Nothing if no interface is ours: then the domain goes back as it came,
 /// not even looked at.
 pub fn prepare<'a>(
     vmi: &'a Vmi,
@@ -51,8 +51,8 @@ pub fn prepare<'a>(
         return Ok(None);
     }
     let domain = Domain::parse(domain_xml)?;
-    let wishes = Wishes::of(vmi, &ours, domain.architecture().as_deref(), config)?;
-    Ok(Some(Prepared { vmi, wishes, domain }))
+    let requests = NicRequests::of(vmi, &ours, domain.architecture().as_deref(), config)?;
+    Ok(Some(Prepared { vmi, requests, domain }))
 }
 
 impl Prepared<'_> {
@@ -63,7 +63,7 @@ impl Prepared<'_> {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Defined, DefineError> {
-        let plan = self.wishes.plan(self.vmi, attachments, others, config)?;
+        let plan = self.requests.plan(self.vmi, attachments, others, config)?;
         let xml = self.domain.rewrite(&plan.nics, &plan.order)?;
         Ok(Defined { xml, plan })
     }

@@ -8,7 +8,7 @@
 //!  vmi::Vmi             domain::Domain (spans)     attachment::Attachment, by network
 //!    └──────────┐           │            ┌─────────────┘
 //!               ▼           │            ▼
-//!               └──────► plan::Wishes::plan ──► plan::Plan                 pure, total
+//!               └──────► plan::NicRequests::plan ──► plan::Plan                 pure, total
 //!                           │            │
 //!                   ┌───────┘            └──────┐
 //!                   ▼                           ▼
@@ -24,6 +24,7 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod annotations;
 pub mod attachment;
 pub mod cli;
 pub mod commands;
@@ -36,6 +37,5 @@ pub mod dra;
 pub mod hooks;
 pub mod plan;
 pub mod resolve;
-pub mod settings;
 pub mod symlink;
 pub mod vmi;

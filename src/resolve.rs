@@ -8,7 +8,7 @@ use crate::attachment::{Attachment, AttachmentError, NotReady, Problem};
 use crate::config::Sources;
 use crate::downwardapi::{self, NetworkInfo, Others};
 use crate::dra;
-use crate::plan::{Attachments, Note, Wish};
+use crate::plan::{Attachments, NicRequest, Warning};
 use crate::vmi::{Claim, NetworkSource, Vmi};
 use vocabulary::{NetworkName, Quoted};
 
@@ -23,7 +23,7 @@ pub struct Resolved {
     /// Others', as far as they are there and usable; never waited for.
     pub others: Attachments,
     /// What was left out.
-    pub notes: Vec<Note>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Resolved {
@@ -37,7 +37,7 @@ impl Resolved {
             self.others.remove(&network);
             self.own.entry(network).or_insert(attachment);
         }
-        self.notes = later.notes;
+        self.warnings = later.warnings;
         for (network, attachment) in later.others {
             if self.own.contains_key(&network) {
                 continue;
@@ -45,7 +45,7 @@ impl Resolved {
             if known.iter().any(|own| own.socket == attachment.socket) {
                 let reason =
                     format!("its socket {} is that of a NIC of ours", Quoted(attachment.socket.as_str()));
-                self.notes.push(Note::OtherSkipped { network: network.to_string(), reason });
+                self.warnings.push(Warning::OtherSkipped { network: network.to_string(), reason });
                 continue;
             }
             self.others.entry(network).or_insert(attachment);
@@ -59,7 +59,7 @@ impl Resolved {
 pub enum ResolveError {
     /// Still not there when the time was over: a retry may do.
     #[error("{error}{}: {}{}", after(*.waited), remedy(.error, *.claim), target_hint(*.migrating, *.claim))]
-    TimeOver {
+    TimedOut {
         /// What is missing.
         error: Box<AttachmentError>,
         /// How long was waited.
@@ -82,40 +82,44 @@ struct Places<'p> {
     dra_dir: Option<&'p Path>,
 }
 
-/// Looks until every wish has its attachment, at most `sources.wait`. Errors that waiting cannot mend end it at once.
-pub async fn resolve(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, ResolveError> {
+/// Looks until every request has its attachment, at most `sources.wait`. Errors that waiting cannot mend end it at once.
+pub async fn resolve(
+    vmi: &Vmi,
+    requests: &[NicRequest],
+    sources: &Sources,
+) -> Result<Resolved, ResolveError> {
     let deadline = Instant::now() + sources.wait;
     loop {
-        match look_at_files(vmi, wishes, sources) {
+        match look_at_files(vmi, requests, sources) {
             Ok(resolved) => return Ok(resolved),
             Err(error) if !is_not_ready(&error) => return Err(ResolveError::Refused(error.into())),
             Err(error) if Instant::now() >= deadline => {
-                return Err(time_over(vmi, wishes, error, sources.wait));
+                return Err(timed_out(vmi, requests, error, sources.wait));
             }
             Err(_) => sleep(PAUSE.min(deadline - Instant::now())).await,
         }
     }
 }
 
-fn look_at_files(vmi: &Vmi, wishes: &[Wish], sources: &Sources) -> Result<Resolved, AttachmentError> {
+fn look_at_files(vmi: &Vmi, requests: &[NicRequest], sources: &Sources) -> Result<Resolved, AttachmentError> {
     let Sources { network_info, dra_dir, wait: _ } = sources;
     let read = || downwardapi::read(network_info);
-    look(vmi, wishes, &Places { network_info, read: &read, dra_dir: Some(dra_dir) })
+    look(vmi, requests, &Places { network_info, read: &read, dra_dir: Some(dra_dir) })
 }
 
 /// Looks once, at a network-info that is in memory (with its name) and a metadata folder, if there are any.
 pub fn resolve_now(
     vmi: &Vmi,
-    wishes: &[Wish],
+    requests: &[NicRequest],
     network_info: Option<(&Path, &[u8])>,
     dra_dir: Option<&Path>,
 ) -> Result<Resolved, ResolveError> {
     let (file, bytes) = network_info.unwrap_or((Path::new("network-info"), b""));
     let read = || NetworkInfo::parse(bytes, &file.display().to_string()).map_err(Problem::NotReady);
     let places = Places { network_info: file, read: &read, dra_dir };
-    look(vmi, wishes, &places).map_err(|error| {
+    look(vmi, requests, &places).map_err(|error| {
         if is_not_ready(&error) {
-            time_over(vmi, wishes, error, Duration::ZERO)
+            timed_out(vmi, requests, error, Duration::ZERO)
         } else {
             ResolveError::Refused(error.into())
         }
@@ -126,21 +130,22 @@ fn is_not_ready(error: &AttachmentError) -> bool {
     matches!(error.problem, Problem::NotReady(_))
 }
 
-fn time_over(vmi: &Vmi, wishes: &[Wish], error: AttachmentError, waited: Duration) -> ResolveError {
-    let is_claim =
-        |wish: &Wish| wish.network == error.network && matches!(wish.source, NetworkSource::Claim(_));
-    let claim = wishes.iter().any(is_claim);
-    ResolveError::TimeOver { error: error.into(), waited, claim, migrating: vmi.migrating }
+fn timed_out(vmi: &Vmi, requests: &[NicRequest], error: AttachmentError, waited: Duration) -> ResolveError {
+    let is_claim = |request: &NicRequest| {
+        request.network == error.network && matches!(request.source, NetworkSource::Claim(_))
+    };
+    let claim = requests.iter().any(is_claim);
+    ResolveError::TimedOut { error: error.into(), waited, claim, migrating: vmi.migrating }
 }
 
 /// What is there and wrong comes before what is not there yet: a wait would only hide it.
-fn look(vmi: &Vmi, wishes: &[Wish], places: &Places<'_>) -> Result<Resolved, AttachmentError> {
-    let network_info = wishes.iter().any(|wish| !is_claim(wish)).then(|| (places.read)());
+fn look(vmi: &Vmi, requests: &[NicRequest], places: &Places<'_>) -> Result<Resolved, AttachmentError> {
+    let network_info = requests.iter().any(|request| !is_claim(request)).then(|| (places.read)());
     let mut resolved = Resolved::default();
     let mut not_ready = None;
-    for wish in wishes {
-        match find(wish, network_info.as_ref(), places) {
-            Ok(attachment) => drop(resolved.own.insert(wish.network.clone(), attachment)),
+    for request in requests {
+        match find(request, network_info.as_ref(), places) {
+            Ok(attachment) => drop(resolved.own.insert(request.network.clone(), attachment)),
             Err(error) if is_not_ready(&error) => not_ready = not_ready.or(Some(error)),
             Err(error) => return Err(error),
         }
@@ -148,7 +153,7 @@ fn look(vmi: &Vmi, wishes: &[Wish], places: &Places<'_>) -> Result<Resolved, Att
     if let Some(error) = not_ready {
         return Err(error);
     }
-    let own: Vec<NetworkName> = wishes.iter().map(|wish| wish.network.clone()).collect();
+    let own: Vec<NetworkName> = requests.iter().map(|request| request.network.clone()).collect();
     add_others(&mut resolved, vmi, &own, network_info.and_then(Result::ok), places.dra_dir);
     Ok(resolved)
 }
@@ -162,11 +167,11 @@ pub fn look_for_others(vmi: &Vmi, own: &[NetworkName], sources: &Sources) -> Res
 }
 
 fn find(
-    wish: &Wish,
+    request: &NicRequest,
     network_info: Option<&Result<NetworkInfo, Problem>>,
     places: &Places<'_>,
 ) -> Result<Attachment, AttachmentError> {
-    let Wish { network, source, .. } = wish;
+    let NicRequest { network, source, .. } = request;
     if let NetworkSource::Claim(claim) = source {
         let missing = || fail(network, Path::new("device metadata"), Problem::NotReady(NotReady::Missing));
         return read_claim(network, claim, places.dra_dir.ok_or_else(missing)?);
@@ -178,8 +183,8 @@ fn find(
     }
 }
 
-fn is_claim(wish: &Wish) -> bool {
-    matches!(wish.source, NetworkSource::Claim(_))
+fn is_claim(request: &NicRequest) -> bool {
+    matches!(request.source, NetworkSource::Claim(_))
 }
 
 fn from_network_info(
@@ -219,8 +224,8 @@ fn add_listed_others(resolved: &mut Resolved, info: &NetworkInfo, own: &[Network
     let Others { usable, unusable } = info.others(own);
     resolved.others.extend(usable);
     let skipped =
-        unusable.into_iter().map(|(network, why)| Note::OtherSkipped { network, reason: why.to_string() });
-    resolved.notes.extend(skipped);
+        unusable.into_iter().map(|(network, why)| Warning::OtherSkipped { network, reason: why.to_string() });
+    resolved.warnings.extend(skipped);
 }
 
 /// Claims of the VMI's other binding-plugin NICs, where this container sees their metadata.
@@ -237,9 +242,10 @@ fn add_claimed_others(resolved: &mut Resolved, vmi: &Vmi, own: &[NetworkName], d
         match read_claim(&network, claim, dra_dir) {
             Ok(attachment) => drop(resolved.others.insert(network, attachment)),
             Err(AttachmentError { problem: Problem::NotReady(_), .. }) => {}
-            Err(error) => resolved
-                .notes
-                .push(Note::OtherSkipped { network: network.to_string(), reason: error.problem.to_string() }),
+            Err(error) => resolved.warnings.push(Warning::OtherSkipped {
+                network: network.to_string(),
+                reason: error.problem.to_string(),
+            }),
         }
     }
 }
@@ -284,10 +290,10 @@ fn target_hint(migrating: bool, claim: bool) -> &'static str {
 mod tests {
     use super::*;
     use crate::config::Layout;
-    use crate::plan::Wishes;
+    use crate::plan::NicRequests;
     use vocabulary::{QueuePairs, RingSize};
 
-    fn wishes(vmi: &Vmi) -> Vec<Wish> {
+    fn requests(vmi: &Vmi) -> Vec<NicRequest> {
         let config = crate::config::NicConfig {
             binding_name: None,
             layout: Layout::new("/h".into(), &vocabulary::ComputePath::directory("/h").unwrap(), None),
@@ -298,7 +304,7 @@ mod tests {
             target_dev: false,
         };
         let ours = crate::plan::our_interfaces(vmi, &config).unwrap();
-        Wishes::of(vmi, &ours, None, &config).unwrap().nics
+        NicRequests::of(vmi, &ours, None, &config).unwrap().nics
     }
 
     /// A wait for the first network would hide for ever what is wrong with the second.
@@ -312,7 +318,7 @@ mod tests {
         .unwrap();
         let info = br#"{"interfaces":[{"network":"wrong","deviceInfo":{"type":"pci"}}]}"#;
         let look = |info: &[u8]| {
-            let error = resolve_now(&vmi, &wishes(&vmi), Some((Path::new("f"), info)), None).unwrap_err();
+            let error = resolve_now(&vmi, &requests(&vmi), Some((Path::new("f"), info)), None).unwrap_err();
             error.to_string()
         };
         assert_eq!(

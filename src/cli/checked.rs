@@ -3,9 +3,9 @@
 use std::{ffi::OsStr, fmt, path::PathBuf, time::Duration};
 
 use super::{NicArgs, RenderArgs, ServeArgs};
+use crate::annotations::{RECONNECT_TIMEOUT_MAX, reconnect_timeout, ring, whole};
 use crate::config::{ContainerName, Layout, NicConfig, Sources};
 use crate::hooks::ServeConfig;
-use crate::settings::{RECONNECT_TIMEOUT_MAX, reconnect_timeout, ring, whole};
 use host_io::logging::{Format, Logging};
 use vocabulary::{ComputePath, DPDK_MAX_QUEUE_PAIRS, QueuePairs, Quoted};
 
@@ -13,7 +13,7 @@ use vocabulary::{ComputePath, DPDK_MAX_QUEUE_PAIRS, QueuePairs, Quoted};
 /// share.
 const WAIT_MAX: Duration = Duration::from_secs(8);
 
-/// Settings that cannot be used, all of them.
+/// NicSettings that cannot be used, all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadSettings(Vec<String>);
 

@@ -12,7 +12,7 @@ use crate::attachment::Problem;
 use crate::cli::RenderArgs;
 use crate::config::NicConfig;
 use crate::define::{self, Prepared};
-use crate::plan::{Note, Plan};
+use crate::plan::{Plan, Warning};
 use crate::resolve::{ResolveError, Resolved, resolve_now};
 use crate::vmi::{NetworkSource, Vmi};
 use vocabulary::Quoted;
@@ -51,8 +51,8 @@ fn render(args: &RenderArgs, nics: &NicConfig) -> Result<Vec<u8>, Failure> {
     };
     let resolved = resolve(&prepared, args)?;
     let defined = prepared.define(&resolved.own, &resolved.others, nics).map_err(refused)?;
-    for note in notes(&defined.plan, &resolved) {
-        complain(&format!("warning: {note}"));
+    for warning in warnings(&defined.plan, &resolved) {
+        complain(&format!("warning: {warning}"));
     }
     if args.diff {
         Ok(diff(&String::from_utf8_lossy(&domain), &defined.xml, &defined.plan, nics).into_bytes())
@@ -70,13 +70,13 @@ fn refused(error: impl std::fmt::Display) -> Failure {
 }
 
 fn resolve(prepared: &Prepared<'_>, args: &RenderArgs) -> Result<Resolved, Failure> {
-    for wish in &prepared.wishes.nics {
-        let (flag, given) = match wish.source {
+    for request in &prepared.requests.nics {
+        let (flag, given) = match request.source {
             NetworkSource::Claim(_) => ("--dra-dir", args.dra_dir.is_some()),
             _ => ("--network-info", args.network_info.is_some()),
         };
         if !given {
-            return Err(Failure::Usage(format!("network '{}' needs {flag}", wish.network)));
+            return Err(Failure::Usage(format!("network '{}' needs {flag}", request.network)));
         }
     }
     let network_info = match args.network_info.as_deref() {
@@ -87,7 +87,7 @@ fn resolve(prepared: &Prepared<'_>, args: &RenderArgs) -> Result<Resolved, Failu
     if let Some(dir) = &args.dra_dir {
         fs::read_dir(dir).map_err(|error| Failure::Usage(format!("--dra-dir {}: {error}", dir.display())))?;
     }
-    let resolved = resolve_now(prepared.vmi, &prepared.wishes.nics, network_info, args.dra_dir.as_deref());
+    let resolved = resolve_now(prepared.vmi, &prepared.requests.nics, network_info, args.dra_dir.as_deref());
     resolved.map_err(|error| match &error {
         ResolveError::Refused(inner) if matches!(inner.problem, Problem::Unreadable(_)) => {
             Failure::Usage(error.to_string())
@@ -96,8 +96,8 @@ fn resolve(prepared: &Prepared<'_>, args: &RenderArgs) -> Result<Resolved, Failu
     })
 }
 
-fn notes<'a>(plan: &'a Plan, resolved: &'a Resolved) -> impl Iterator<Item = &'a Note> {
-    plan.notes.iter().chain(&resolved.notes)
+fn warnings<'a>(plan: &'a Plan, resolved: &'a Resolved) -> impl Iterator<Item = &'a Warning> {
+    plan.warnings.iter().chain(&resolved.warnings)
 }
 
 fn diff(before: &str, after: &str, plan: &Plan, nics: &NicConfig) -> String {

@@ -9,7 +9,7 @@ use findings::exit;
 
 use super::STRANGE_CONTAINER_NAME;
 use crate::cli::ServeArgs;
-use crate::hooks::{self, Ended, ServeConfig};
+use crate::hooks::{self, ExitReason, ServeConfig};
 use host_io::logging;
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
@@ -35,7 +35,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
 }
 
 /// One thread: a sidecar of a VM with dedicated CPUs gets a fifth of one.
-fn serve(config: ServeConfig) -> anyhow::Result<Ended> {
+fn serve(config: ServeConfig) -> anyhow::Result<ExitReason> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

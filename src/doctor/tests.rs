@@ -109,7 +109,7 @@ fn the_hook_directory() {
         pod.said().1,
         ["hook-dir-missing: the hook directory is missing: this is no container of a VM with a sidecar, or the volume is elsewhere
   where: T/none
-  mend:  run this in the pod's container hook-sidecar-0, or name the directory with --hook-dir"]
+  fix:   run this in the pod's container hook-sidecar-0, or name the directory with --hook-dir"]
     );
     // Root may write anywhere, so the look's result is given.
     let container = snapshot::Container::Compute(Vec::new());
@@ -118,7 +118,7 @@ fn the_hook_directory() {
         check::check(&seen).findings[0].to_string(),
         "hook-dir-not-writable: the hook directory cannot be written to: the sidecar has no place for its socket and its links
   where: /hooks
-  mend:  start it as the user that KubeVirt gives it (uid 107), without a securityContext of its own"
+  fix:   start it as the user that KubeVirt gives it (uid 107), without a securityContext of its own"
     );
 }
 
@@ -130,7 +130,7 @@ fn the_containers_name() {
         pod.said().1,
         ["container-name: this is not a container name of KubeVirt's ('hook-sidecar-<N>'): the domain would name a directory that compute does not have
   where: CONTAINER_NAME = 'mine'
-  mend:  take CONTAINER_NAME out of the image and its environment: KubeVirt 1.6 and later set it"]
+  fix:   take CONTAINER_NAME out of the image and its environment: KubeVirt 1.6 and later set it"]
     );
 }
 
@@ -140,7 +140,7 @@ fn network_info() {
         |pod| fs::remove_file(&pod.places.network_info).unwrap(),
         "network-info-missing: network-info is missing: the VM's networks are not known
   where: T/network-info
-  mend:  register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew",
+  fix:   register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and start the VM anew",
     );
     for (text, problem) in [("", "is empty"), ("{", "is not complete JSON (line 1, column 1)")] {
         broken(
@@ -148,7 +148,7 @@ fn network_info() {
             &format!(
                 "network-info-unusable: network-info {problem}: the VM's networks are not known
   where: T/network-info
-  mend:  wait for Multus; then: kubectl get pod <pod> -o jsonpath='{{.metadata.annotations}}' | grep network-info"
+  fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{{.metadata.annotations}}' | grep network-info"
             ),
         );
     }
@@ -159,7 +159,7 @@ fn network_info() {
         },
         "network-info-unusable: network-info cannot be read: not a regular file; check the mount and its permissions in the sidecar: the VM's networks are not known
   where: T/network-info
-  mend:  check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
+  fix:   check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
     );
 }
 
@@ -169,13 +169,13 @@ fn networks() {
         |pod| fs::write(&pod.places.network_info, r#"{"interfaces":[{"network":"net1"}]}"#).unwrap(),
         "network-info-no-device: network-info lists no network with a vhost-user device: no NIC gets a socket
   where: T/network-info
-  mend:  name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)",
+  fix:   name the device plugin's resource in the NAD (annotation k8s.v1.cni.cncf.io/resourceName) and request it in the VM (spec.template.spec.domain.resources)",
     );
     broken(
         |pod| fs::write(&pod.places.network_info, INFO.replace(r#""path":"/"#, r#""path":""#)).unwrap(),
         "network-unusable: the network's device cannot be used: deviceInfo.vhost-user.path: path 'var/run/vhostuser/s-0/vhost.sock' is not absolute: the device plugin or driver must publish the socket's absolute path in the compute container
   where: T/network-info, network 'net1'
-  mend:  correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
+  fix:   correct its NAD, then start the VM anew: kubectl get net-attach-def -A -o yaml",
     );
     let (begin, end) = INFO.split_once(r#"{"network":"default"}"#).unwrap();
     let entry = begin.strip_prefix(r#"{"interfaces":["#).unwrap().trim_end_matches(',');
@@ -183,7 +183,7 @@ fn networks() {
         |pod| fs::write(&pod.places.network_info, format!("{begin}{entry}{end}")).unwrap(),
         "network-twice: the network is listed 2 times: each must have one socket
   where: T/network-info, network 'net1'
-  mend:  give each network of the VM its own name",
+  fix:   give each network of the VM its own name",
     );
 }
 
@@ -195,7 +195,7 @@ fn paths_and_links() {
         &format!(
             "path-too-long: QEMU cannot use the socket's name behind the link: path '/var/run/kubevirt-hooks/hook-sidecar-0/userdata/{}/{name}' has 123 bytes, more than the 107 that a unix socket can have
   where: T/network-info, network 'net1', path = /var/run/vhostuser/s-0/{name}
-  mend:  give the socket a shorter file name in the device plugin, such as vhost.sock",
+  fix:   give the socket a shorter file name in the device plugin, such as vhost.sock",
             link_name()
         ),
     );
@@ -203,7 +203,7 @@ fn paths_and_links() {
         format!(
             "link-wrong: the link of network 'net1' should lead to /var/run/vhostuser/s-0: QEMU finds no socket directory
   where: T/hooks/userdata/{} -> {target}
-  mend:  look at the sidecar's log for what its hook call was refused: kubectl logs <pod> -c hook-sidecar-0",
+  fix:   look at the sidecar's log for what its hook call was refused: kubectl logs <pod> -c hook-sidecar-0",
             link_name()
         )
     };
@@ -228,7 +228,7 @@ fn in_compute() {
     let broken = format!(
         "link-broken: there is no such directory in compute: the pod has not got the device (QEMU: 'Failed to bind socket … No such file or directory')
   where: {place}
-  mend:  request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{{.spec.containers[*].resources}}'"
+  fix:   request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{{.spec.containers[*].resources}}'"
     );
     assert_eq!(pod.said().1, [broken]);
 }
@@ -243,7 +243,7 @@ fn in_compute_a_directory_of_another_user() {
         check::check(&seen).findings[0].to_string(),
         "link-not-writable: this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'
   where: /hooks/l -> '/d'
-  mend:  set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is as it should be"
+  fix:   set sockets.owner of the device plugin to compute's user (uid 107); in mode 'client' this is as it should be"
     );
 }
 

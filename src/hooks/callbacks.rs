@@ -6,8 +6,8 @@ use tonic::{Request, Response, Status};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
-    life::Life,
-    memory::Memory,
+    cache::ResolvedCache,
+    lifecycle::Lifecycle,
     proto::v1alpha3::{
         OnDefineDomainParams, OnDefineDomainResult, PreCloudInitIsoParams, PreCloudInitIsoResult,
         ShutdownParams, ShutdownResult, callbacks_server::Callbacks,
@@ -24,8 +24,8 @@ use crate::vmi::Vmi;
 
 pub(super) struct CallbackService {
     config: ServeConfig,
-    memory: Mutex<Memory>,
-    life: Arc<Life>,
+    cache: Mutex<ResolvedCache>,
+    lifecycle: Arc<Lifecycle>,
 }
 
 #[tonic::async_trait]
@@ -34,7 +34,7 @@ impl Callbacks for CallbackService {
         &self,
         request: Request<OnDefineDomainParams>,
     ) -> Result<Response<OnDefineDomainResult>, Status> {
-        self.life.called();
+        self.lifecycle.called();
         let OnDefineDomainParams { domain_xml, vmi } = request.into_inner();
         let vmi = Vmi::parse(&vmi).map_err(|error| refuse(DefineError::from(error).into()))?;
         let span = info_span!("on_define_domain", vmi = %vmi.identity);
@@ -46,7 +46,7 @@ impl Callbacks for CallbackService {
         &self,
         request: Request<PreCloudInitIsoParams>,
     ) -> Result<Response<PreCloudInitIsoResult>, Status> {
-        self.life.called();
+        self.lifecycle.called();
         let PreCloudInitIsoParams { cloud_init_no_cloud_source, cloud_init_data, vmi: _ } =
             request.into_inner();
         Ok(Response::new(PreCloudInitIsoResult { cloud_init_no_cloud_source, cloud_init_data }))
@@ -54,14 +54,14 @@ impl Callbacks for CallbackService {
 
     async fn shutdown(&self, _: Request<ShutdownParams>) -> Result<Response<ShutdownResult>, Status> {
         info!("virt-launcher says that the VM is gone");
-        self.life.shut_down();
+        self.lifecycle.shut_down();
         Ok(Response::new(ShutdownResult {}))
     }
 }
 
 impl CallbackService {
-    pub(super) fn new(config: ServeConfig, life: Arc<Life>) -> Self {
-        Self { config, memory: Mutex::default(), life }
+    pub(super) fn new(config: ServeConfig, lifecycle: Arc<Lifecycle>) -> Self {
+        Self { config, cache: Mutex::default(), lifecycle }
     }
 
     async fn define(&self, domain_xml: Vec<u8>, vmi: &Vmi) -> Result<Vec<u8>, CallError> {
@@ -80,27 +80,27 @@ impl CallbackService {
         let defined = prepared.define(&resolved.own, &resolved.others, config)?;
         make_links(&config.layout.links, &defined.plan)?;
         log(&defined.plan, &resolved);
-        self.memory().keep(&vmi.identity.key(), resolved);
+        self.cache().keep(&vmi.identity.key(), resolved);
         Ok(defined.xml.into_bytes())
     }
 
-    /// From memory where an earlier call of this boot has found everything, else from the files. What belongs to
+    /// From the cache where an earlier call of this boot has found everything, else from the files. What belongs to
     /// other sidecars may come later, so it is looked for each time.
     async fn resolve(&self, prepared: &Prepared<'_>) -> Result<Resolved, CallError> {
-        let Prepared { vmi, wishes, .. } = prepared;
-        let known = self.memory().recall(&vmi.identity.key()).cloned().unwrap_or_default();
-        let later = if wishes.nics.iter().all(|wish| known.own.contains_key(&wish.network)) {
+        let Prepared { vmi, requests, .. } = prepared;
+        let known = self.cache().recall(&vmi.identity.key()).cloned().unwrap_or_default();
+        let later = if requests.nics.iter().all(|request| known.own.contains_key(&request.network)) {
             let own: Vec<_> = known.own.keys().cloned().collect();
             look_for_others(vmi, &own, &self.config.sources)
         } else {
-            resolve(vmi, &wishes.nics, &self.config.sources).await?
+            resolve(vmi, &requests.nics, &self.config.sources).await?
         };
         Ok(known.joined(later))
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, ResolvedCache> {
         // A panic while it was held could at worst have lost an entry, never have left a wrong one.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,8 +131,8 @@ fn make_link(dir: &LinkDir, link: &StableLink) -> Result<(), LinkError> {
 }
 
 fn log(plan: &Plan, resolved: &Resolved) {
-    for note in plan.notes.iter().chain(&resolved.notes) {
-        warn!("{note}");
+    for warning in plan.warnings.iter().chain(&resolved.warnings) {
+        warn!("{warning}");
     }
     for Nic { network, socket, device_socket, mode, mac, model, queue_pairs, mtu, .. } in &plan.nics {
         let mtu = mtu.map(|mtu| mtu.bytes());

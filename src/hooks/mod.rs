@@ -1,16 +1,16 @@
 //! KubeVirt's hook contract over gRPC: the only part that knows `tonic` and `prost`, that picks a status code, and
 //! that lives and dies with the pod.
 
+mod cache;
 mod callbacks;
 mod info;
 mod launcher;
-mod life;
-mod memory;
+mod lifecycle;
 mod server;
 mod socket;
 mod status;
 
-pub use life::Ended;
+pub use lifecycle::ExitReason;
 pub use server::{ServeConfig, ServeError, serve};
 pub use socket::SocketError;
 

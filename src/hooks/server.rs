@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{
     callbacks::CallbackService,
     info::InfoService,
-    life::{Ended, Life, Signals},
+    lifecycle::{ExitReason, Lifecycle, Signals},
     proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
     socket::{HookSocket, SocketError},
 };
@@ -51,9 +51,9 @@ pub enum ServeError {
 }
 
 /// Serves until the VM is gone.
-pub async fn serve(config: ServeConfig) -> Result<Ended, ServeError> {
-    let life = Arc::new(Life::default());
-    let callbacks = CallbackService::new(config.clone(), Arc::clone(&life));
+pub async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError> {
+    let lifecycle = Arc::new(Lifecycle::default());
+    let callbacks = CallbackService::new(config.clone(), Arc::clone(&lifecycle));
     let router = Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
@@ -69,7 +69,7 @@ pub async fn serve(config: ServeConfig) -> Result<Ended, ServeError> {
     tokio::pin!(server);
     let ended = tokio::select! {
         result = &mut server => return Err(ServeError::Server(result.err())),
-        ended = life.ended(signals) => ended,
+        ended = lifecycle.ended(signals) => ended,
     };
     info!("ending: {ended}");
     let _ = stop.send(());

@@ -27,7 +27,7 @@ impl CallError {
             Self::Define(DefineError::Vmi(error)) => vmi(error),
             Self::Define(DefineError::Plan(error)) => plan(error),
             Self::Define(DefineError::Domain(error)) => domain(error),
-            Self::Resolve(ResolveError::TimeOver { .. }) => Code::Unavailable,
+            Self::Resolve(ResolveError::TimedOut { .. }) => Code::Unavailable,
             Self::Resolve(ResolveError::Refused(error)) => match error.problem {
                 Problem::NotReady(_) => Code::Unavailable,
                 Problem::Refused(_) => Code::FailedPrecondition,

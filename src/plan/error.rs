@@ -1,4 +1,4 @@
-use crate::settings::SettingError;
+use crate::annotations::AnnotationError;
 use crate::vmi::VmiError;
 use vocabulary::{MacAddr, MacError, MtuError, NameError, NetworkName, PathError, PciAddressError, Quoted};
 
@@ -16,7 +16,7 @@ pub enum PlanError {
     },
     /// An annotation of ours.
     #[error(transparent)]
-    Setting(#[from] SettingError),
+    Annotation(#[from] AnnotationError),
     /// The vCPUs cannot be counted.
     #[error(transparent)]
     Vmi(#[from] VmiError),

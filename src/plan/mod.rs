@@ -1,14 +1,14 @@
 //! All policy: from the VMI, the attachments and the configuration to the NICs and links that are to be. Pure and
 //! total; what can be refused is refused here, before anything is touched.
 //!
-//! Two steps, so that a VMI's own mistakes are told at once and not after a wait: [`Wishes::of`] needs only the VMI,
-//! [`Wishes::plan`] also the attachments.
+//! Two steps, so that a VMI's own mistakes are told at once and not after a wait: [`NicRequests::of`] needs only the VMI,
+//! [`NicRequests::plan`] also the attachments.
 
 mod binding;
 mod error;
 mod mac;
 mod nic;
-mod note;
+mod warning;
 
 use std::collections::BTreeMap;
 
@@ -20,19 +20,19 @@ use crate::vmi::{Interface, NetworkSource, Vmi};
 use vocabulary::{ComputePath, NetworkName, SocketPath};
 
 pub use error::PlanError;
-pub use nic::Wish;
-pub use note::Note;
+pub use nic::NicRequest;
+pub use warning::Warning;
 
 /// Attachments by network.
 pub type Attachments = BTreeMap<NetworkName, Attachment>;
 
 /// What one VMI asks of us: the NICs that are ours, checked as far as the VMI tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wishes {
+pub struct NicRequests {
     /// Our NICs, in the VMI's order; none if the VMI has nothing for us.
-    pub nics: Vec<Wish>,
+    pub nics: Vec<NicRequest>,
     /// What is worth telling, though nothing is wrong.
-    pub notes: Vec<Note>,
+    pub warnings: Vec<Warning>,
     several_bindings: bool,
 }
 
@@ -57,10 +57,10 @@ pub struct Plan {
     /// that cannot be made is no reason to refuse ours.
     pub other_links: Vec<StableLink>,
     /// What is worth telling, though nothing is wrong.
-    pub notes: Vec<Note>,
+    pub warnings: Vec<Warning>,
 }
 
-impl Wishes {
+impl NicRequests {
     /// What the VMI says of the interfaces that are ours. `architecture` is the domain's word for it, for a VMI that
     /// has none.
     pub fn of(
@@ -70,15 +70,16 @@ impl Wishes {
         config: &NicConfig,
     ) -> Result<Self, PlanError> {
         let rules = nic::Rules::of(vmi, architecture, config)?;
-        let nics = ours.iter().map(|interface| rules.wish(vmi, interface)).collect::<Result<Vec<_>, _>>()?;
+        let nics =
+            ours.iter().map(|interface| rules.request(vmi, interface)).collect::<Result<Vec<_>, _>>()?;
         check_names(&nics)?;
-        let mut notes = Vec::from_iter(rules.queues_cut(ours));
+        let mut warnings = Vec::from_iter(rules.queues_cut(ours));
         let names: Vec<String> = vmi.binding_names().into_iter().map(str::to_owned).collect();
         let several_bindings = names.len() > 1;
         if several_bindings {
-            notes.push(Note::SeveralBindings { names });
+            warnings.push(Warning::SeveralBindings { names });
         }
-        Ok(Self { nics, notes, several_bindings })
+        Ok(Self { nics, warnings, several_bindings })
     }
 
     /// Decides everything. `others` are attachments of networks that are not ours; they get links too, because with
@@ -90,17 +91,17 @@ impl Wishes {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Plan, PlanError> {
-        let Self { nics: wishes, mut notes, several_bindings } = self;
-        let mut nics = Vec::with_capacity(wishes.len());
-        for wish in wishes {
+        let Self { nics: requests, mut warnings, several_bindings } = self;
+        let mut nics = Vec::with_capacity(requests.len());
+        for request in requests {
             let attachment = attachments
-                .get(&wish.network)
-                .ok_or_else(|| PlanError::Unresolved { network: wish.network.clone() })?;
-            notes.extend(note::host_specific(&wish.network, attachment));
-            notes.extend(wish.attachment_notes(vmi, attachment));
-            check_not_a_link(&wish, attachment, &config.layout)?;
-            let socket = socket_path(&wish, attachment, several_bindings, &config.layout)?;
-            nics.push(wish.complete(vmi, attachment, socket)?);
+                .get(&request.network)
+                .ok_or_else(|| PlanError::Unresolved { network: request.network.clone() })?;
+            warnings.extend(warning::host_specific(&request.network, attachment));
+            warnings.extend(request.attachment_warnings(vmi, attachment));
+            check_not_a_link(&request, attachment, &config.layout)?;
+            let socket = socket_path(&request, attachment, several_bindings, &config.layout)?;
+            nics.push(request.complete(vmi, attachment, socket)?);
         }
         check_macs(vmi, &nics)?;
         check_sockets(vmi, &nics, others)?;
@@ -110,7 +111,7 @@ impl Wishes {
             links: links(attachments),
             other_links: links(others),
             nics,
-            notes,
+            warnings,
         })
     }
 }
@@ -129,24 +130,25 @@ fn links(attachments: &Attachments) -> Vec<StableLink> {
 /// link's directory is a matter of luck, while a DRA driver's path below `<pod claim>/<request>/` is the same
 /// everywhere.
 fn socket_path(
-    wish: &Wish,
+    request: &NicRequest,
     attachment: &Attachment,
     several_bindings: bool,
     layout: &Layout,
 ) -> Result<SocketPath, PlanError> {
-    let path = match &wish.source {
+    let path = match &request.source {
         NetworkSource::Claim(claim) if several_bindings && is_below(&attachment.socket, claim) => {
             attachment.socket.clone()
         }
-        _ => layout.compute.join(&wish.network.pod_interface()).join(attachment.socket.file_name()),
+        _ => layout.compute.join(&request.network.pod_interface()).join(attachment.socket.file_name()),
     };
-    SocketPath::try_from(path).map_err(|error| PlanError::SocketPath { network: wish.network.clone(), error })
+    SocketPath::try_from(path)
+        .map_err(|error| PlanError::SocketPath { network: request.network.clone(), error })
 }
 
 /// A link into the links' own directory would lead to itself.
-fn check_not_a_link(wish: &Wish, attachment: &Attachment, layout: &Layout) -> Result<(), PlanError> {
+fn check_not_a_link(request: &NicRequest, attachment: &Attachment, layout: &Layout) -> Result<(), PlanError> {
     if attachment.socket.is_in(&layout.compute) {
-        let (network, path) = (wish.network.clone(), attachment.socket.to_string());
+        let (network, path) = (request.network.clone(), attachment.socket.to_string());
         return Err(PlanError::SocketAmongLinks { network, path });
     }
     Ok(())
@@ -157,10 +159,10 @@ fn is_below(socket: &ComputePath, claim: &crate::vmi::Claim) -> bool {
     socket.as_str().ends_with(&end)
 }
 
-fn check_names(wishes: &[Wish]) -> Result<(), PlanError> {
-    for (index, wish) in wishes.iter().enumerate() {
-        if wishes[..index].iter().any(|earlier| earlier.network == wish.network) {
-            return Err(PlanError::DuplicateInterface { network: wish.network.clone() });
+fn check_names(requests: &[NicRequest]) -> Result<(), PlanError> {
+    for (index, request) in requests.iter().enumerate() {
+        if requests[..index].iter().any(|earlier| earlier.network == request.network) {
+            return Err(PlanError::DuplicateInterface { network: request.network.clone() });
         }
     }
     Ok(())

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use super::{Note, PlanError, mac};
+use super::{PlanError, Warning, mac};
+use crate::annotations::{Annotations, NicSettings};
 use crate::attachment::Attachment;
 use crate::config::NicConfig;
 use crate::domain::{Model, Nic};
-use crate::settings::{Annotations, Settings};
 use crate::vmi::{Interface, LaunchSecurity, NetworkSource, Vmi};
 use vocabulary::{MacAddr, Mtu, NetworkName, PciAddress, QueuePairs, RingSize, SocketPath};
 
@@ -15,7 +15,7 @@ const ACPI_INDEX_MAX: u32 = 16383;
 
 /// A NIC as far as the VMI tells; the attachment is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct NicRequest {
     /// Its network.
     pub network: NetworkName,
     /// Where its attachment is written down: Multus or a claim.
@@ -90,20 +90,20 @@ impl<'c> Rules<'c> {
     }
 
     /// Only if an interface goes by the formula and not by an annotation.
-    pub(super) fn queues_cut(&self, ours: &[&Interface]) -> Option<Note> {
+    pub(super) fn queues_cut(&self, ours: &[&Interface]) -> Option<Warning> {
         let Queues { wanted, given, cut } = self.queues?;
         let by_formula = |interface: &&Interface| self.annotations.of(&interface.name).queue_pairs.is_none();
-        (cut && ours.iter().any(by_formula)).then_some(Note::QueuesCut { wanted, given })
+        (cut && ours.iter().any(by_formula)).then_some(Warning::QueuesCut { wanted, given })
     }
 
-    pub(super) fn wish(&self, vmi: &Vmi, interface: &Interface) -> Result<Wish, PlanError> {
+    pub(super) fn request(&self, vmi: &Vmi, interface: &Interface) -> Result<NicRequest, PlanError> {
         let network: NetworkName = interface.name.parse()?;
         let settings = self.annotations.of(&interface.name);
-        let Settings { queue_pairs, rx_queue_size, tx_queue_size, mtu, reconnect_timeout, target_dev } =
+        let NicSettings { queue_pairs, rx_queue_size, tx_queue_size, mtu, reconnect_timeout, target_dev } =
             settings;
         let boot_order = boot_order(interface, &network)?;
         check_model(interface, &network)?;
-        Ok(Wish {
+        Ok(NicRequest {
             source: source(vmi, &network)?,
             model: self.model,
             mac: mac_address(interface, &network)?,
@@ -125,7 +125,7 @@ impl<'c> Rules<'c> {
     }
 }
 
-impl Wish {
+impl NicRequest {
     /// The NIC with its attachment.
     pub(super) fn complete(
         self,
@@ -164,16 +164,16 @@ impl Wish {
     }
 
     /// What is worth telling of this NIC on this attachment.
-    pub(super) fn attachment_notes(&self, vmi: &Vmi, attachment: &Attachment) -> Vec<Note> {
+    pub(super) fn attachment_warnings(&self, vmi: &Vmi, attachment: &Attachment) -> Vec<Warning> {
         let network = || self.network.clone();
-        let mut notes = Vec::new();
+        let mut warnings = Vec::new();
         if self.mac.is_none() && attachment.mac.is_none() && vmi.firmware_uuid.is_none() {
-            notes.push(Note::MacWithoutFirmwareUuid { network: network() });
+            warnings.push(Warning::MacWithoutFirmwareUuid { network: network() });
         }
         if vmi.migrating {
-            notes.push(Note::MigrationTarget { network: network(), mode: attachment.mode });
+            warnings.push(Warning::MigrationTarget { network: network(), mode: attachment.mode });
         }
-        notes
+        warnings
     }
 
     fn offered_mac(&self, attachment: &Attachment) -> Result<Option<MacAddr>, PlanError> {

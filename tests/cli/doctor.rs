@@ -32,7 +32,7 @@ fn findings_are_1_as_text_and_as_json() {
     let expected = "
 network-info-unusable: network-info is empty: the VM's networks are not known
   where: network-info
-  mend:  wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info
+  fix:   wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info
 
 1 finding.
 ";

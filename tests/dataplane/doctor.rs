@@ -40,5 +40,5 @@ pub(crate) fn ask(doctor: &mut Command) -> Result<Vec<Finding>> {
 
 fn read(finding: &Value) -> Result<Finding> {
     let text = |key: &str| Ok::<_, anyhow::Error>(finding[key].as_str().context("a text")?.to_owned());
-    Ok(Finding { id: text("id")?, place: text("where")?, mend: text("mend")? })
+    Ok(Finding { id: text("id")?, place: text("where")?, mend: text("fix")? })
 }

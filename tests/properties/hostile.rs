@@ -183,8 +183,8 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let config = sidecar::config(dir.path().to_owned());
         let Ok(Some(prepared)) = prepare(&vmi, b"<domain><devices/></domain>", &config) else { return Ok(()) };
-        let attachments: Attachments = prepared.wishes.nics.iter().filter_map(|wish| {
-            Some((wish.network.clone(), info.attachment(&wish.network).ok()??))
+        let attachments: Attachments = prepared.requests.nics.iter().filter_map(|request| {
+            Some((request.network.clone(), info.attachment(&request.network).ok()??))
         }).collect();
         let Ok(defined) = prepared.define(&attachments, &Attachments::new(), &config) else { return Ok(()) };
         for link in &defined.plan.links {
@@ -241,7 +241,7 @@ fn depth_costs_neither_the_stack_nor_much_time() {
             "<domain xmlns:q=\"{qemu}\"><devices/><q:override>{open}{close}</q:override>{open}{close}</domain>"
         );
         let prepared = prepare(&vmi, xml.as_bytes(), &config).unwrap().unwrap();
-        let network = prepared.wishes.nics[0].network.clone();
+        let network = prepared.requests.nics[0].network.clone();
         let attachment = info.attachment(&network).unwrap().unwrap();
         let attachments = Attachments::from([(network, attachment)]);
         let defined = prepared.define(&attachments, &Attachments::new(), &config).unwrap();

@@ -5,7 +5,7 @@ use roxmltree::{Document, Node};
 
 use crate::{
     domain::QEMU,
-    vm::{Interface, Vm, Wish, pod_interface},
+    vm::{Interface, NicRequest, Vm, pod_interface},
 };
 
 pub type Judged = Result<(), TestCaseError>;
@@ -62,7 +62,13 @@ fn attributes<'a>(node: Node<'a, '_>) -> Vec<(&'a str, &'a str)> {
     node.attributes().map(|attribute| (attribute.name(), attribute.value())).collect()
 }
 
-fn nic(vm: &Vm, interface: &Interface, wish: &Wish, given: &Document<'_>, answer: &Document<'_>) -> Judged {
+fn nic(
+    vm: &Vm,
+    interface: &Interface,
+    wish: &NicRequest,
+    given: &Document<'_>,
+    answer: &Document<'_>,
+) -> Judged {
     let name = &interface.name;
     let found = with_alias(answer, name);
     ensure!(found.len() == 1, "{name} is there {} times", found.len());
@@ -113,7 +119,7 @@ fn nic(vm: &Vm, interface: &Interface, wish: &Wish, given: &Document<'_>, answer
 }
 
 /// The VMI's, else the one that was there.
-fn address(name: &str, wish: &Wish, given: &Document<'_>, node: Node<'_, '_>) -> Judged {
+fn address(name: &str, wish: &NicRequest, given: &Document<'_>, node: Node<'_, '_>) -> Judged {
     let found: Vec<_> = children(node, "address").into_iter().map(attributes).collect();
     let before = with_alias(given, name).into_iter().flat_map(|old| children(old, "address"));
     let wanted: Vec<_> = match wish.pci_address {
@@ -131,7 +137,7 @@ fn address(name: &str, wish: &Wish, given: &Document<'_>, node: Node<'_, '_>) ->
     Ok(())
 }
 
-fn mtu(interface: &Interface, wish: &Wish, answer: &Document<'_>) -> Judged {
+fn mtu(interface: &Interface, wish: &NicRequest, answer: &Document<'_>) -> Judged {
     let alias = format!("ua-{}", interface.name);
     let below = |nodes: Vec<Node<'_, '_>>, name: &str| -> Vec<_> {
         let own = |node: &Node<'_, '_>| node.has_tag_name((QEMU, name));

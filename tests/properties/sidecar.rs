@@ -53,9 +53,9 @@ impl Sidecar {
         let prepared = prepare(&self.vmi, xml, config).map_err(|error| error.to_string())?;
         let prepared = prepared.ok_or("nothing is ours")?;
         let mut attachments = Attachments::new();
-        for wish in &prepared.wishes.nics {
-            let found = self.network_info.attachment(&wish.network).map_err(|error| error.to_string())?;
-            attachments.insert(wish.network.clone(), found.ok_or("not listed")?);
+        for request in &prepared.requests.nics {
+            let found = self.network_info.attachment(&request.network).map_err(|error| error.to_string())?;
+            attachments.insert(request.network.clone(), found.ok_or("not listed")?);
         }
         prepared.define(&attachments, &Attachments::new(), config).map_err(|error| error.to_string())
     }

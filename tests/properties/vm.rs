@@ -22,12 +22,12 @@ pub enum Kind {
     Foreign {
         in_domain: bool,
     },
-    Ours(Wish),
+    Ours(NicRequest),
 }
 
 /// What somebody wants of a NIC of ours.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct NicRequest {
     pub client: bool,
     pub file_name: &'static str,
     pub mac: Option<&'static str>,
@@ -49,7 +49,7 @@ pub struct Vm {
 
 impl Vm {
     /// Our NICs, absent ones left out.
-    pub fn nics(&self) -> impl Iterator<Item = (&Interface, &Wish)> {
+    pub fn nics(&self) -> impl Iterator<Item = (&Interface, &NicRequest)> {
         let present = self.interfaces.iter().filter(|found| !found.absent);
         present.filter_map(|found| match &found.kind {
             Kind::Ours(wish) => Some((found, wish)),
@@ -128,7 +128,7 @@ impl Interface {
     }
 }
 
-impl Wish {
+impl NicRequest {
     fn network_info(&self, name: &str) -> Value {
         json!({
             "network": name,
@@ -229,7 +229,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![any::<bool>().prop_map(|in_domain| Kind::Foreign { in_domain }), wish().prop_map(Kind::Ours),]
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn wish() -> impl Strategy<Value = NicRequest> {
     let mtu = || prop::option::of(prop::sample::select(vec![68_u32, 1500, 9000, 65535]));
     let pci = prop::option::weighted(0.2, Just("0000:81:1F.7"));
     (
@@ -239,7 +239,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         any::<bool>(),
         (prop::option::of(1..9_u32), 0..3_u32, pci),
     )
-        .prop_map(|(socket, macs, mtus, link_down, (boot_order, acpi_index, pci_address))| Wish {
+        .prop_map(|(socket, macs, mtus, link_down, (boot_order, acpi_index, pci_address))| NicRequest {
             client: socket.0,
             file_name: socket.1,
             mac: macs.0,

@@ -83,25 +83,20 @@ pub struct Finding {
     /// What is wrong with it, and what comes of that.
     pub problem: String,
     /// The command that mends it.
-    pub remedy: String,
+    pub fix: String,
 }
 
 impl Finding {
     /// A finding.
-    pub fn new(
-        id: Id,
-        place: impl fmt::Display,
-        problem: impl fmt::Display,
-        remedy: impl fmt::Display,
-    ) -> Self {
-        Self { id, place: place.to_string(), problem: problem.to_string(), remedy: remedy.to_string() }
+    pub fn new(id: Id, place: impl fmt::Display, problem: impl fmt::Display, fix: impl fmt::Display) -> Self {
+        Self { id, place: place.to_string(), problem: problem.to_string(), fix: fix.to_string() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, place, problem, remedy } = self;
-        write!(f, "{}: {problem}\n  where: {place}\n  mend:  {remedy}", id.as_str())
+        let Self { id, place, problem, fix } = self;
+        write!(f, "{}: {problem}\n  where: {place}\n  fix:   {fix}", id.as_str())
     }
 }
 
@@ -117,7 +112,7 @@ pub struct Report {
 impl Report {
     /// As JSON, for programs.
     pub fn json(&self) -> Value {
-        let finding = |Finding { id, place, problem, remedy }: &Finding| json!({ "id": id.as_str(), "where": place, "problem": problem, "mend": remedy });
+        let finding = |Finding { id, place, problem, fix }: &Finding| json!({ "id": id.as_str(), "where": place, "problem": problem, "fix": fix });
         let findings: Vec<_> = self.findings.iter().map(finding).collect();
         json!({ "facts": self.facts, "findings": findings })
     }
@@ -152,14 +147,14 @@ mod tests {
         assert_eq!(report(0).to_string(), "- a fact\n\nNothing is wrong.\n");
         assert_eq!(
             report(1).to_string(),
-            "- a fact\n\nroot-mode: anybody may write\n  where: /run/x, mode 0777\n  mend:  chmod 0711 /run/x\n\n1 \
+            "- a fact\n\nroot-mode: anybody may write\n  where: /run/x, mode 0777\n  fix:   chmod 0711 /run/x\n\n1 \
              finding.\n"
         );
         assert!(report(2).to_string().ends_with("\n\n2 findings.\n"));
         assert_eq!(
             report(1).json(),
             json!({"facts": ["a fact"], "findings": [{"id": "root-mode", "where": "/run/x, mode 0777",
-                "problem": "anybody may write", "mend": "chmod 0711 /run/x"}]})
+                "problem": "anybody may write", "fix": "chmod 0711 /run/x"}]})
         );
     }
 

@@ -81,13 +81,13 @@ fn hugepages() {
         |node| node.hugepages = (0, 0),
         "hugepages-none: no hugepages are allocated: OVS-DPDK does not start, nor does a VM that asks for them
   where: /sys/kernel/mm/hugepages/*/nr_hugepages: 0
-  mend:  echo 1024 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages (for good: hugepages=1024 on the kernel's command line), then systemctl restart kubelet",
+  fix:   echo 1024 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages (for good: hugepages=1024 on the kernel's command line), then systemctl restart kubelet",
     );
     broken(
         |node| node.hugepages = (1024, 0),
         "hugepages-used-up: no hugepage is free: no further VM with hugepages starts here, and OVS cannot make a port of another MTU
   where: /sys/kernel/mm/hugepages/*/free_hugepages: 0 of 1024
-  mend:  raise /sys/kernel/mm/hugepages/*/nr_hugepages, or move a VM away",
+  fix:   raise /sys/kernel/mm/hugepages/*/nr_hugepages, or move a VM away",
     );
 }
 
@@ -99,14 +99,14 @@ fn a_missing_root() {
     fs::remove_dir_all(node.path("root")).unwrap();
     let found = node.findings();
     let missing = format!(
-        "root-missing: the socket root is missing: the device plugin has not run\n  where: T/root\n  mend:  {PLUGIN}"
+        "root-missing: the socket root is missing: the device plugin has not run\n  where: T/root\n  fix:   {PLUGIN}"
     );
     assert_eq!(found[0], missing);
     let mut node = Node::new();
     fs::remove_dir_all(node.path("root")).unwrap();
     fs::write(node.path("root"), "").unwrap();
     let file = format!(
-        "root-missing: the socket root is no directory\n  where: T/root\n  mend:  rm T/root, then {PLUGIN}"
+        "root-missing: the socket root is no directory\n  where: T/root\n  fix:   rm T/root, then {PLUGIN}"
     );
     assert_eq!(node.findings()[0], file);
 }
@@ -117,13 +117,13 @@ fn the_roots_owner_and_mode() {
         |node| chown(node.path("root"), Some(107), Some(0)).unwrap(),
         "root-owner: the socket root is not root's: its owner can put anything in the place of a device's directory
   where: T/root, owner 107:0
-  mend:  chown 0:0 T/root",
+  fix:   chown 0:0 T/root",
     );
     broken(
         |node| mode(&node.path("root"), 0o777),
         "root-mode: the socket root must have mode 0711: QEMU and the switch pass through it, and nobody else lists or changes it
   where: T/root, mode 0777
-  mend:  chmod 0711 T/root",
+  fix:   chmod 0711 T/root",
     );
 }
 
@@ -132,7 +132,7 @@ fn the_roots_mount() {
     let not_mounted = format!(
         "root-not-mounted: the socket root is not a mount of its own, as seen from here: the device plugin has not made it, or its mount does not leave its container
   where: /proc/self/mountinfo: no mount at T/root
-  mend:  give the device plugin's volume of T mountPropagation: Bidirectional; {PLUGIN}"
+  fix:   give the device plugin's volume of T mountPropagation: Bidirectional; {PLUGIN}"
     );
     broken(|node| node.mount = None, &not_mounted);
     // What is mounted in it is then not seen either.
@@ -147,7 +147,7 @@ fn the_roots_mount() {
         |node| node.mount = Some("rw,nosuid"),
         "root-follows-links: the socket root is mounted without nosymfollow: a pod's link can lead the switch to another VM's socket
   where: /proc/self/mountinfo: T/root rw,nosuid
-  mend:  mount -o remount,bind,nosuid,nodev,noexec,nosymfollow T/root (Linux 5.10 and later; the device plugin does it at its start)",
+  fix:   mount -o remount,bind,nosuid,nodev,noexec,nosymfollow T/root (Linux 5.10 and later; the device plugin does it at its start)",
     );
 }
 
@@ -157,19 +157,19 @@ fn a_devices_directory() {
         |node| fs::remove_dir(node.path("root/s-1/pod")).unwrap(),
         "directory-missing: the device's directory is missing: a pod with this device does not start
   where: T/root/s-1/pod
-  mend:  restart the device plugin: it makes the directories at its start",
+  fix:   restart the device plugin: it makes the directories at its start",
     );
     broken(
         |node| chown(node.path("root/s-1/pod"), Some(0), None).unwrap(),
         "directory-owner: the device's directory should be of 107:107 (sockets.owner): QEMU gets 'Permission denied'
   where: T/root/s-1/pod, owner 0:107
-  mend:  chown 107:107 T/root/s-1/pod",
+  fix:   chown 107:107 T/root/s-1/pod",
     );
     broken(
         |node| mode(&node.path("root/c-0/pod"), 0o755),
         "directory-mode: the device's directory should have mode 0750 (sockets.mode): others may enter it, or QEMU may not
   where: T/root/c-0/pod, mode 0755
-  mend:  chmod 0750 T/root/c-0/pod",
+  fix:   chmod 0750 T/root/c-0/pod",
     );
 }
 
@@ -177,7 +177,7 @@ fn a_devices_directory() {
 fn device_info_files() {
     let restart = "restart the device plugin: it writes T/info/test.domain-s-s-1-device.json at its start";
     let finding = |head: &str, place: &str| {
-        format!("{head}\n  where: T/info/test.domain-s-s-1-device.json{place}\n  mend:  {restart}")
+        format!("{head}\n  where: T/info/test.domain-s-s-1-device.json{place}\n  fix:   {restart}")
     };
     broken(
         |node| fs::remove_file(node.info("s-1")).unwrap(),
@@ -218,6 +218,6 @@ fn device_info_files() {
         |node| node.write_info("s-9", "server", "/container/s-9/vhost.sock"),
         "info-orphan: a device-info file of a device that is not configured: a pod that still has it is plugged to a socket that nobody keeps
   where: T/info/test.domain-s-s-9-device.json
-  mend:  restart the device plugin, or rm T/info/test.domain-s-s-9-device.json",
+  fix:   restart the device plugin, or rm T/info/test.domain-s-s-9-device.json",
     );
 }

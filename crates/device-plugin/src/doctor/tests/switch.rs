@@ -16,7 +16,7 @@ fn a_database_that_cannot_be_asked() {
         |node| node.ovsdb = false,
         "ovsdb-silent: OVS's database cannot be asked: socket T/run/db.sock does not exist: check that its server runs and that this is its path
   where: switches 'ovs', ovsdb = T/run/db.sock
-  mend:  systemctl start openvswitch-switch, or correct 'ovsdb'; ls -l T/run/db.sock",
+  fix:   systemctl start openvswitch-switch, or correct 'ovsdb'; ls -l T/run/db.sock",
     );
 }
 
@@ -30,19 +30,19 @@ fn dpdk_and_the_bridge() {
         },
         "dpdk-off: OVS runs without DPDK: no vhost-user port works
   where: switches 'ovs', Open_vSwitch.dpdk_initialized = false
-  mend:  ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true && systemctl restart openvswitch-switch (the binary must be built with DPDK; ovs-vswitchd.log says why it cannot start it)",
+  fix:   ovs-vsctl set Open_vSwitch . other_config:dpdk-init=true && systemctl restart openvswitch-switch (the binary must be built with DPDK; ovs-vswitchd.log says why it cannot start it)",
     );
     broken(
         |node| node.uplink = false,
         "bridge-no-uplink: the bridge has no port of type dpdk: VMs reach each other on this node, and nobody else
   where: Bridge br1, ports
-  mend:  ovs-vsctl add-port br1 uplink -- set Interface uplink type=dpdk options:dpdk-devargs=<PCI address>",
+  fix:   ovs-vsctl add-port br1 uplink -- set Interface uplink type=dpdk options:dpdk-devargs=<PCI address>",
     );
     broken(
         |node| node.bridge = Some(""),
         "bridge-not-userspace: the bridge is in the kernel's datapath: vhost-user ports exist in userspace only
   where: Bridge br1, datapath_type = 'system'
-  mend:  ovs-vsctl set bridge br1 datapath_type=netdev",
+  fix:   ovs-vsctl set bridge br1 datapath_type=netdev",
     );
 }
 
@@ -76,7 +76,7 @@ fn no_bridge() {
         node.findings()[0],
         "bridge-missing: OVS has no such bridge: no port can be plugged
   where: switches 'ovs', bridge = br1
-  mend:  ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev"
+  fix:   ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev"
     );
 }
 
@@ -88,7 +88,7 @@ fn the_process() {
         &format!(
             "vswitchd-unknown: ovs-vswitchd has no control socket there: it does not run, or its run directory is another
   where: switches 'ovs', T/run
-  mend:  {start}"
+  fix:   {start}"
         ),
     );
     broken(
@@ -96,7 +96,7 @@ fn the_process() {
         &format!(
             "vswitchd-silent: ovs-vswitchd does not answer: nobody listens on socket T/run/ovs-vswitchd.42.ctl: start its server
   where: switches 'ovs', ovs-vswitchd's control socket
-  mend:  {start}"
+  fix:   {start}"
         ),
     );
 }
@@ -109,7 +109,7 @@ fn ports_that_ovs_could_not_make() {
         &format!(
             "interface-error: OVS could not make this port of bridge br1
   where: Interface {port}, error = 'could not open network device x'
-  mend:  correct what the error names, then ovs-vsctl del-port {port} and start the pod anew"
+  fix:   correct what the error names, then ovs-vsctl del-port {port} and start the pod anew"
         ),
     );
     broken(
@@ -117,7 +117,7 @@ fn ports_that_ovs_could_not_make() {
         &format!(
             "port-not-in-datapath: port {port} of bridge br1 is in the database, without an error, and not in the datapath: no packet passes. Most often DPDK got no memory for it: too few free hugepages, or its mempool driver (librte-mempool-ring) is not installed
   where: switches 'ovs', ovs-appctl dpif/show: no {port}
-  mend:  grep -i mempool /var/log/openvswitch/ovs-vswitchd.log; apt-get install librte-mempool-ring*, or raise nr_hugepages; systemctl restart openvswitch-switch"
+  fix:   grep -i mempool /var/log/openvswitch/ovs-vswitchd.log; apt-get install librte-mempool-ring*, or raise nr_hugepages; systemctl restart openvswitch-switch"
         ),
     );
     let long = format!("/{}", "x".repeat(107));
@@ -126,7 +126,7 @@ fn ports_that_ovs_could_not_make() {
         &format!(
             "port-path-too-long: the path has 108 bytes, more than 107: OVS cuts it off without a word, and connects to nothing
   where: Interface {port}, options:vhost-server-path = '{long}'
-  mend:  ovs-vsctl set Interface {port} options:vhost-server-path=<a shorter path>"
+  fix:   ovs-vsctl set Interface {port} options:vhost-server-path=<a shorter path>"
         ),
     );
 }
@@ -142,7 +142,7 @@ fn sockets_that_a_switch_left_or_nobody_moved() {
         &format!(
             "switch-socket-stale: a killed switch has left its socket of device c-0: DPDK fails to bind there ('Address already in use')
   where: {path}
-  mend:  rm {path} && systemctl restart openvswitch-switch"
+  fix:   rm {path} && systemctl restart openvswitch-switch"
         ),
     );
     broken(
@@ -153,7 +153,7 @@ fn sockets_that_a_switch_left_or_nobody_moved() {
         &format!(
             "switch-socket-not-moved: the switch listens on its socket of device c-0, and the device plugin has not moved it to the pod's directory: the guest waits for it
   where: {path}
-  mend:  start the device plugin (it moves sockets at once); its log says why it left this one alone"
+  fix:   start the device plugin (it moves sockets at once); its log says why it left this one alone"
         ),
     );
     // Whether it is stale cannot be said where not all processes are seen.

@@ -26,7 +26,7 @@ fn a_guest_without_a_port_hangs() {
         &format!(
             "port-missing: the guest listens, and OVS has no port for it: the VM hangs in 'paused (starting up)'
   where: device s-1, T/root/s-1/pod/vhost.sock: no port {port}
-  mend:  {by_hand}"
+  fix:   {by_hand}"
         ),
     );
     broken(
@@ -37,7 +37,7 @@ fn a_guest_without_a_port_hangs() {
         &format!(
             "port-missing: there is a socket and OVS has no port for it: if its VM is there, it hangs in 'paused (starting up)'
   where: device s-1, T/root/s-1/pod/vhost.sock: no port {port}
-  mend:  {by_hand}"
+  fix:   {by_hand}"
         ),
     );
     // What a pod has left behind, and nobody uses.
@@ -89,7 +89,7 @@ fn a_port_that_waits_for_its_guest() {
         &format!(
             "guest-absent: OVS waits for the guest, and there is no socket: pod ns/virt-launcher-vm-x7k2p has no VM that has come so far
   where: {place}
-  mend:  {remedy}"
+  fix:   {remedy}"
         ),
     );
     broken(
@@ -100,7 +100,7 @@ fn a_port_that_waits_for_its_guest() {
         &format!(
             "guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of pod ns/virt-launcher-vm-x7k2p has ended
   where: {place}
-  mend:  {remedy}"
+  fix:   {remedy}"
         ),
     );
     broken(
@@ -112,7 +112,7 @@ fn a_port_that_waits_for_its_guest() {
         &format!(
             "guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of its pod has ended
   where: {place}
-  mend:  kubectl get pods -A; if it is gone: ovs-vsctl del-port {port}"
+  fix:   kubectl get pods -A; if it is gone: ovs-vsctl del-port {port}"
         ),
     );
 }
@@ -123,7 +123,7 @@ fn both_are_there_and_do_not_meet() {
     let expected = format!(
         "not-connected: the socket is there, and OVS is not connected to it: OVS does not see this directory, or may not connect
   where: device s-0, T/root/s-0/pod/vhost.sock; Interface {port}, status = disconnected
-  mend:  grep T/root/s-0/pod/vhost.sock /var/log/openvswitch/ovs-vswitchd.log; ls -l T/root/s-0/pod/vhost.sock; a switch in a pod must mount the socket root (resource 'dataplane'), one that is not root needs sockets.switchUser"
+  fix:   grep T/root/s-0/pod/vhost.sock /var/log/openvswitch/ovs-vswitchd.log; ls -l T/root/s-0/pod/vhost.sock; a switch in a pod must mount the socket root (resource 'dataplane'), one that is not root needs sockets.switchUser"
     );
     broken(|node| node.port("s-0").connected = false, &expected);
     broken(
@@ -150,7 +150,7 @@ fn a_port_that_looks_elsewhere() {
         &format!(
             "port-path-wrong: OVS looks elsewhere for the socket of device s-0: the VM hangs in 'paused (starting up)'
   where: Interface {port}, options:vhost-server-path = '/elsewhere/vhost.sock'
-  mend:  ovs-vsctl set Interface {port} options:vhost-server-path=T/root/s-0/pod/vhost.sock"
+  fix:   ovs-vsctl set Interface {port} options:vhost-server-path=T/root/s-0/pod/vhost.sock"
         ),
     );
     // /var/run and /run are the same directory.
@@ -170,7 +170,7 @@ fn a_port_of_the_other_type() {
         &format!(
             "port-type: the port's type does not fit the resource's mode 'server' (guest listens, switch connects): both ends listen, or none
   where: Interface {port}, type = 'dpdkvhostuser'
-  mend:  ovs-vsctl del-port {port}; ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"
+  fix:   ovs-vsctl del-port {port}; ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"
         ),
     );
 }
@@ -187,7 +187,7 @@ fn where_the_switch_listens() {
         &format!(
             "switch-socket-missing: the switch's socket is not in the pod's directory: the guest waits for it
   where: {place}
-  mend:  systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if it does not come, ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
+  fix:   systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if it does not come, ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
         ),
     );
     broken(
@@ -195,7 +195,7 @@ fn where_the_switch_listens() {
         &format!(
             "guest-absent: the switch listens, and no guest has connected: its VM does not run (yet)
   where: {place}
-  mend:  look at the VM; if it is gone: ovs-vsctl del-port {port}"
+  fix:   look at the VM; if it is gone: ovs-vsctl del-port {port}"
         ),
     );
     broken(
@@ -203,7 +203,7 @@ fn where_the_switch_listens() {
         &format!(
             "port-missing: a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that connects is refused again and again
   where: device c-0, T/root/c-0/pod/vhost.sock: no port {port}
-  mend:  start the VM anew; by hand: ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuser"
+  fix:   start the VM anew; by hand: ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuser"
         ),
     );
 }

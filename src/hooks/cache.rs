@@ -10,9 +10,9 @@ const VMIS: usize = 64;
 /// KubeVirt cannot recover from an error in a later call of the same boot: the domain of the first call stays
 /// defined, and a retry starts it without asking again. So what one call found, the next must not lose.
 #[derive(Debug, Default)]
-pub(super) struct Memory(VecDeque<(String, Resolved)>);
+pub(super) struct ResolvedCache(VecDeque<(String, Resolved)>);
 
-impl Memory {
+impl ResolvedCache {
     /// What is known of a VMI.
     pub(super) fn recall(&self, vmi: &str) -> Option<&Resolved> {
         self.0.iter().find(|(key, _)| key == vmi).map(|(_, resolved)| resolved)
@@ -51,7 +51,7 @@ mod tests {
     fn resolved(own: &[(&str, &str)], others: &[(&str, &str)]) -> Resolved {
         let map =
             |list: &[(&str, &str)]| list.iter().map(|(net, path)| (name(net), attachment(path))).collect();
-        Resolved { own: map(own), others: map(others), notes: Vec::new() }
+        Resolved { own: map(own), others: map(others), warnings: Vec::new() }
     }
 
     #[test]
@@ -68,12 +68,12 @@ mod tests {
 
     #[test]
     fn it_is_bounded() {
-        let mut memory = Memory::default();
+        let mut cache = ResolvedCache::default();
         for vmi in 0..=VMIS {
-            memory.keep(&vmi.to_string(), resolved(&[("a", "/x/1/s")], &[]));
+            cache.keep(&vmi.to_string(), resolved(&[("a", "/x/1/s")], &[]));
         }
-        assert!(memory.recall("0").is_none());
-        assert!(memory.recall("1").is_some());
-        assert!(memory.recall(&VMIS.to_string()).is_some());
+        assert!(cache.recall("0").is_none());
+        assert!(cache.recall("1").is_some());
+        assert!(cache.recall(&VMIS.to_string()).is_some());
     }
 }

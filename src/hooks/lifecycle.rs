@@ -27,14 +27,14 @@ const LINGER: Duration = Duration::from_millis(200);
 
 /// What the calls tell the one who waits for the end.
 #[derive(Debug, Default)]
-pub(super) struct Life {
+pub(super) struct Lifecycle {
     called: AtomicBool,
     shutdown: Notify,
 }
 
 /// Why the process ends. Each is a good end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ExitReason {
     /// virt-launcher said that the VM is gone.
     Shutdown,
     /// virt-launcher was there and is gone without saying so.
@@ -45,7 +45,7 @@ pub enum Ended {
     SecondSignal,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Shutdown => "the VM is gone",
@@ -77,7 +77,7 @@ impl Signals {
     }
 }
 
-impl Life {
+impl Lifecycle {
     /// A hook was called, so there may be a VM.
     pub(super) fn called(&self) {
         self.called.store(true, Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Life {
 
     /// Waits for the end. SIGTERM alone is none: at pod deletion every container gets it at once, while the guest
     /// may shut down for as long as its grace period.
-    pub(super) async fn ended(&self, mut signals: Signals) -> Ended {
+    pub(super) async fn ended(&self, mut signals: Signals) -> ExitReason {
         let mut watch = Watch::default();
         let mut table = SocketTable::default();
         let mut look = interval(LOOK);
@@ -100,25 +100,25 @@ impl Life {
             tokio::select! {
                 () = self.shutdown.notified() => {
                     sleep(LINGER).await;
-                    return Ended::Shutdown;
+                    return ExitReason::Shutdown;
                 }
                 () = signals.next() => received += 1,
                 _ = look.tick() => {
                     if table.read().is_some_and(|table| watch.observe(&table)) {
-                        return Ended::LauncherGone;
+                        return ExitReason::LauncherGone;
                     }
                     continue;
                 }
             }
             if received > 1 {
-                return Ended::SecondSignal;
+                return ExitReason::SecondSignal;
             }
             // The table may have changed since the last tick.
             if let Some(table) = table.read() {
                 watch.glance(&table);
             }
             if !watch.seen() && !self.called.load(Ordering::Relaxed) {
-                return Ended::NothingToServe;
+                return ExitReason::NothingToServe;
             }
             info!("told to end, serving on until the VM is gone");
         }

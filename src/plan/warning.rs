@@ -6,7 +6,7 @@ use vocabulary::{NetworkName, QueuePairs, Quoted, SocketMode};
 
 /// Something that works here and now but that somebody should know of. Logged, never returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
+pub enum Warning {
     /// The VM asks for more queue pairs than a NIC may have.
     QueuesCut {
         /// By KubeVirt's formula.
@@ -47,7 +47,7 @@ pub enum Note {
     },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QueuesCut { wanted, given } => write!(
@@ -90,7 +90,7 @@ impl fmt::Display for Note {
 }
 
 /// A container id, a pod UID or the like: twelve or more hex digits in a row (dashes between them do not count).
-pub(super) fn host_specific(network: &NetworkName, attachment: &Attachment) -> Option<Note> {
+pub(super) fn host_specific(network: &NetworkName, attachment: &Attachment) -> Option<Warning> {
     let file_name = attachment.socket.file_name();
     let mut run = 0;
     for b in file_name.bytes() {
@@ -100,7 +100,7 @@ pub(super) fn host_specific(network: &NetworkName, attachment: &Attachment) -> O
             _ => 0,
         };
         if run == 12 && file_name.split('.').next() != Some(&network.pod_interface()) {
-            return Some(Note::HostSpecificFileName {
+            return Some(Warning::HostSpecificFileName {
                 network: network.clone(),
                 file_name: file_name.to_owned(),
             });

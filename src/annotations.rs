@@ -24,7 +24,7 @@ const KNOWN: [(&str, &str); 6] = [
 
 /// The settings of one NIC; what is not set is left to the sidecar's flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Settings {
+pub struct NicSettings {
     /// `queue-pairs`
     pub queue_pairs: Option<QueuePairs>,
     /// `rx-queue-size`
@@ -41,7 +41,7 @@ pub struct Settings {
 
 /// An annotation that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingError {
+pub enum AnnotationError {
     /// No such setting.
     #[error("annotation {}: there is no such setting; known are {known}, for one NIC with '.<interface>' behind", Quoted(.annotation), known = known_names())]
     Unknown {
@@ -74,11 +74,11 @@ fn known_names() -> String {
 
 /// All annotations under our prefix, checked, even those for NICs of another sidecar of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Annotations(Vec<(Option<String>, Settings)>);
+pub struct Annotations(Vec<(Option<String>, NicSettings)>);
 
 impl Annotations {
     /// Reads and checks the VMI's annotations. `max_queue_pairs` is the most that `queue-pairs` may ask for.
-    pub fn read(vmi: &Vmi, max_queue_pairs: QueuePairs) -> Result<Self, SettingError> {
+    pub fn read(vmi: &Vmi, max_queue_pairs: QueuePairs) -> Result<Self, AnnotationError> {
         let mut list = Vec::new();
         for (annotation, value) in &vmi.annotations {
             let Some(rest) = annotation.strip_prefix(PREFIX) else {
@@ -98,14 +98,14 @@ impl Annotations {
     }
 
     /// The settings of one NIC: its own first, then those for all.
-    pub fn of(&self, interface: &str) -> Settings {
+    pub fn of(&self, interface: &str) -> NicSettings {
         let own = self.0.iter().filter(|(name, _)| name.as_deref() == Some(interface));
         let all = self.0.iter().filter(|(name, _)| name.is_none());
-        own.chain(all).fold(Settings::default(), |first, (_, next)| first.or(*next))
+        own.chain(all).fold(NicSettings::default(), |first, (_, next)| first.or(*next))
     }
 }
 
-impl Settings {
+impl NicSettings {
     fn or(self, other: Self) -> Self {
         Self {
             queue_pairs: self.queue_pairs.or(other.queue_pairs),
@@ -118,32 +118,37 @@ impl Settings {
     }
 }
 
-fn parse(annotation: &str, setting: &str, value: &str, max: QueuePairs) -> Result<Settings, SettingError> {
+fn parse(
+    annotation: &str,
+    setting: &str,
+    value: &str,
+    max: QueuePairs,
+) -> Result<NicSettings, AnnotationError> {
     let Some((_, takes)) = KNOWN.iter().find(|(name, _)| *name == setting) else {
-        return Err(SettingError::Unknown { annotation: annotation.to_owned() });
+        return Err(AnnotationError::Unknown { annotation: annotation.to_owned() });
     };
-    parse_value(setting, value, max).ok_or_else(|| SettingError::BadValue {
+    parse_value(setting, value, max).ok_or_else(|| AnnotationError::BadValue {
         annotation: annotation.to_owned(),
         value: value.to_owned(),
         takes,
     })
 }
 
-fn parse_value(setting: &str, value: &str, max: QueuePairs) -> Option<Settings> {
-    let none = Settings::default();
+fn parse_value(setting: &str, value: &str, max: QueuePairs) -> Option<NicSettings> {
+    let none = NicSettings::default();
     Some(match setting {
         "queue-pairs" => {
             let pairs = QueuePairs::new(whole(value)?).filter(|pairs| *pairs <= max)?;
-            Settings { queue_pairs: Some(pairs), ..none }
+            NicSettings { queue_pairs: Some(pairs), ..none }
         }
-        "rx-queue-size" => Settings { rx_queue_size: Some(ring(value)?), ..none },
-        "tx-queue-size" => Settings { tx_queue_size: Some(ring(value)?), ..none },
+        "rx-queue-size" => NicSettings { rx_queue_size: Some(ring(value)?), ..none },
+        "tx-queue-size" => NicSettings { tx_queue_size: Some(ring(value)?), ..none },
         "mtu" => {
             let mtu = i64::try_from(whole(value)?).ok()?;
-            Settings { mtu: Some(Mtu::try_from(mtu).ok()?), ..none }
+            NicSettings { mtu: Some(Mtu::try_from(mtu).ok()?), ..none }
         }
-        "reconnect-timeout" => Settings { reconnect_timeout: Some(reconnect_timeout(value)?), ..none },
-        "target-dev" => Settings { target_dev: Some(value.parse().ok()?), ..none },
+        "reconnect-timeout" => NicSettings { reconnect_timeout: Some(reconnect_timeout(value)?), ..none },
+        "target-dev" => NicSettings { target_dev: Some(value.parse().ok()?), ..none },
         _ => return None,
     })
 }
@@ -163,11 +168,11 @@ pub(crate) fn reconnect_timeout(text: &str) -> Option<NonZeroU32> {
     NonZeroU32::new(seconds)
 }
 
-fn check_interface(vmi: &Vmi, annotation: &str, interface: &str) -> Result<(), SettingError> {
+fn check_interface(vmi: &Vmi, annotation: &str, interface: &str) -> Result<(), AnnotationError> {
     let mut ours = vmi.interfaces.iter().filter(|found| found.binding.is_some());
     match ours.any(|found| found.name == interface) {
         true => Ok(()),
-        false => Err(SettingError::NoSuchInterface {
+        false => Err(AnnotationError::NoSuchInterface {
             annotation: annotation.to_owned(),
             interface: interface.to_owned(),
         }),
@@ -196,7 +201,7 @@ mod tests {
             "vhostuser.network/reconnect-timeout":"3600""#,
         )
         .unwrap();
-        let expected = Settings {
+        let expected = NicSettings {
             queue_pairs: QueuePairs::new(8),
             rx_queue_size: RingSize::try_from(256).ok(),
             tx_queue_size: RingSize::try_from(512).ok(),
@@ -205,7 +210,7 @@ mod tests {
             target_dev: Some(true),
         };
         assert_eq!(annotations.of("net1"), expected);
-        let other = Settings { rx_queue_size: None, mtu: Mtu::try_from(9000).ok(), ..expected };
+        let other = NicSettings { rx_queue_size: None, mtu: Mtu::try_from(9000).ok(), ..expected };
         assert_eq!(annotations.of("net2"), other);
     }
 
