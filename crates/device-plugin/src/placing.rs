@@ -93,7 +93,7 @@ impl Placing {
             Err(Errno::NOENT | Errno::LOOP) => return Ok(false),
             result => result.map_err(fail("cannot be opened"))?,
         };
-        let found = fstat(&socket).map_err(fail("cannot be looked at"))?;
+        let found = fstat(&socket).map_err(fail("cannot be inspected"))?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
             return Ok(false);
         }
@@ -118,7 +118,7 @@ impl Placing {
     /// Through the parent's mount both must be what they are by their own paths.
     fn check_same_directories(&self) -> Result<(), PlaceError> {
         for (below, path) in [&self.switch, &self.root] {
-            let seen = stat(path).map_err(io_error(path, "cannot be looked at"))?;
+            let seen = stat(path).map_err(io_error(path, "cannot be inspected"))?;
             let same = |found: Stat| (found.st_dev, found.st_ino) == (seen.st_dev, seen.st_ino);
             if !self.open(below).and_then(fstat).is_ok_and(same) {
                 let (switch, root) = (self.switch.1.clone(), self.root.1.clone());
@@ -134,7 +134,7 @@ impl Placing {
 
     /// A process that was killed here may have given it to the workload already.
     fn check_owner(&self, switch: &OwnedFd, found: &Stat, path: &Path) -> Result<(), PlaceError> {
-        let owner = fstat(switch).map_err(io_error(&self.switch.1, "cannot be looked at"))?.st_uid;
+        let owner = fstat(switch).map_err(io_error(&self.switch.1, "cannot be inspected"))?.st_uid;
         match found.st_uid == owner || found.st_uid == 0 || found.st_uid == self.owner.uid {
             true => Ok(()),
             false => Err(PlaceError::Stranger { path: path.to_owned(), found: found.st_uid, switch: owner }),

@@ -130,7 +130,7 @@ impl Config {
         let config = match serde_saphyr::from_str::<Value>(yaml) {
             Ok(value) => read(&value, &mistakes),
             Err(error) => {
-                mistakes.add("", format_args!("not YAML: {error}"));
+                mistakes.add("", format_args!("not valid YAML: {error}"));
                 None
             }
         };
@@ -155,7 +155,7 @@ fn read(value: &Value, mistakes: &Mistakes) -> Option<Config> {
     let dataplane = top.value("dataplane").and_then(|value| read_dataplane(value, mistakes));
     let nothing = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     if top.value("resources").is_none_or(nothing) && top.value("dataplane").is_none() {
-        top.mistake("resources", "is empty: name at least one resource, or a dataplane");
+        top.mistake("resources", "is empty: configure at least one resource or the dataplane");
     }
     check_names(&resources, dataplane.as_ref(), &switches, mistakes);
     if let Some(sockets) = &sockets {
@@ -271,18 +271,19 @@ fn check_names(
     let mut seen = BTreeSet::new();
     for name in resources.iter().map(|ports| &ports.name).chain(dataplane) {
         if !seen.insert(name) {
-            mistakes.add("resources", format_args!("two of them have the name {}", Quoted(name.as_str())));
+            mistakes.add("resources", format_args!("duplicate name {}", Quoted(name.as_str())));
         }
     }
     let mut seen = BTreeSet::new();
     for Switch { name, .. } in switches {
         if !seen.insert(name) {
-            mistakes.add("switches", format_args!("two of them have the name {}", Quoted(name)));
+            mistakes.add("switches", format_args!("duplicate name {}", Quoted(name)));
         }
     }
     let count: u64 = resources.iter().map(|ports| u64::from(ports.count)).sum();
     if count > PORTS_MAX {
-        mistakes.add("resources", format_args!("{count} ports in all: a node can have {PORTS_MAX}"));
+        mistakes
+            .add("resources", format_args!("{count} ports in total: a node can have at most {PORTS_MAX}"));
     }
 }
 
@@ -290,12 +291,12 @@ fn check_names(
 fn check_paths(sockets: &Sockets, resources: &[Ports], switches: &[Switch], mistakes: &Mistakes) {
     let root = sockets.host_root.as_ref();
     if root.parent().is_none() {
-        mistakes.add("sockets.hostRoot", "must be a directory of its own");
+        mistakes.add("sockets.hostRoot", "must be a dedicated directory");
     }
     for dir in switches.iter().filter_map(|switch| switch.sockets.as_ref()) {
         if dir.as_ref().starts_with(root) || root.starts_with(dir) {
             let problem =
-                format_args!("must be neither in {dir}, where a switch makes its sockets, nor around it");
+                format_args!("must be neither inside nor above {dir}, where a switch creates its sockets");
             mistakes.add("sockets.hostRoot", problem);
         }
     }

@@ -114,13 +114,13 @@ impl Ends<'_> {
                      directory: the guest waits for it",
                     self.id()
                 ),
-                "start the device plugin (it moves sockets at once); its log says why it left this one alone",
+                "start the device plugin (it moves sockets within a second); its log says why it left this one alone",
             )),
             Listening::No => Some(Finding::new(
                 Id::SwitchSocketStale,
                 &path,
                 format_args!(
-                    "a killed switch has left its socket of device {}: DPDK fails to bind there ('Address already in \
+                    "a killed switch left its socket of device {}: DPDK fails to bind there ('Address already in \
                      use')",
                     self.id()
                 ),
@@ -145,7 +145,10 @@ impl Ends<'_> {
             Id::PortMissing,
             place,
             problem,
-            format_args!("look at Multus' and the CNI plugin's log of the pod; by hand: {}", self.add_port()),
+            format_args!(
+                "see the logs of Multus and the CNI plugin for the pod; by hand: {}",
+                self.add_port()
+            ),
         ))
     }
 
@@ -158,7 +161,7 @@ impl Ends<'_> {
                 Id::PortMissing,
                 place,
                 problem,
-                format_args!("start the VM anew; by hand: {}", self.add_port()),
+                format_args!("restart the VM; by hand: {}", self.add_port()),
             )
         })
     }
@@ -166,7 +169,7 @@ impl Ends<'_> {
     fn wrong_type(&self, port: &InterfaceRow) -> Finding {
         let mode = self.device.scope.mode;
         let problem = format!(
-            "the port's type does not fit the resource's mode '{mode}' ({}): both ends listen, or none",
+            "the port's type does not fit the resource's mode '{mode}' ({}): both ends listen, or neither",
             mode.both_ends()
         );
         let place = format!("Interface {}, type = {}", port.name, Quoted(&port.kind));
@@ -186,7 +189,7 @@ impl Ends<'_> {
                 Id::PortPathWrong,
                 format_args!("Interface {}, options:vhost-server-path = {}", port.name, Quoted(given)),
                 format_args!(
-                    "OVS looks elsewhere for the socket of device {}: the VM hangs in 'paused (starting up)'",
+                    "OVS uses another path for the socket of device {}: the VM hangs in 'paused (starting up)'",
                     self.id()
                 ),
                 format_args!(
@@ -208,9 +211,7 @@ impl Ends<'_> {
         let (id, problem) = match (self.device.socket, self.device.listening) {
             (false, _) => (
                 Id::GuestAbsent,
-                format!(
-                    "OVS waits for the guest, and there is no socket: {whose} has no VM that has come so far"
-                ),
+                format!("OVS waits for the guest, and there is no socket: {whose} has no running VM yet"),
             ),
             (true, Listening::No) => (
                 Id::GuestGone,
@@ -250,14 +251,15 @@ impl Ends<'_> {
                 Id::SwitchSocketMissing,
                 "the switch's socket is not in the pod's directory: the guest waits for it",
             ),
-            false => {
-                (Id::GuestAbsent, "the switch listens, and no guest has connected: its VM does not run (yet)")
-            }
+            false => (
+                Id::GuestAbsent,
+                "the switch listens, and no guest has connected: its VM is not running (yet)",
+            ),
         };
         let remedy = match missing {
             true => format!(
-                "systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if \
-                 it does not come, ls -l {}/{}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log",
+                "systemctl restart openvswitch-switch, which creates it again (and interrupts every VM of this node for a moment); if \
+                 it does not come, ls -l {}/{}: if it is missing there, see ovs-vswitchd.log, otherwise the device plugin's log",
                 self.switch.sockets.as_ref().map(ToString::to_string).unwrap_or_default(),
                 self.port
             ),

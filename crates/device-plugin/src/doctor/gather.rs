@@ -197,5 +197,5 @@ impl InfoFiles {
 
 fn read(path: &Path) -> Result<Value, String> {
     let bytes = source_file::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    serde_json::from_slice(&bytes.unwrap_or_default()).map_err(|error| format!("is no JSON: {error}"))
+    serde_json::from_slice(&bytes.unwrap_or_default()).map_err(|error| format!("not valid JSON: {error}"))
 }

@@ -82,7 +82,7 @@ pub(crate) struct NodeError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The configuration cannot be used.
-    #[error("{}: {problem}: name the device plugin's configuration with --config", path.display())]
+    #[error("{}: {problem}: pass the device plugin's configuration with --config", path.display())]
     Config {
         /// The file.
         path: PathBuf,
@@ -97,7 +97,7 @@ pub(crate) enum Failure {
 /// Looks at the node, and says what is wrong.
 ///
 /// # Errors
-/// The configuration cannot be used, or a part of the node cannot be looked at.
+/// The configuration cannot be used, or a part of the node cannot be inspected.
 pub(crate) fn examine(sources: &Sources) -> Result<Report, Failure> {
     let scope = read_scope(sources.config.as_deref())?;
     Ok(check::check(&gather::gather(scope, sources)?))

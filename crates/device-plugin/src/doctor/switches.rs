@@ -83,7 +83,7 @@ fn meets_a_stale_socket(node: &Snapshot, interface: &InterfaceRow) -> bool {
 }
 
 fn process(named: &Named<'_>, datapath: &Datapath, findings: &mut Vec<Finding>) {
-    let start = "systemctl restart openvswitch-switch, and look at ovs-vswitchd.log";
+    let start = "systemctl restart openvswitch-switch, then see ovs-vswitchd.log";
     match datapath {
         Datapath::Unknown(dir) => findings.push(Finding::new(
             Id::VswitchdUnknown,
@@ -168,9 +168,7 @@ fn interface(
             Id::InterfaceError,
             format_args!("Interface {name}, error = {}", Quoted(error)),
             format_args!("OVS could not make this port of bridge {bridge}"),
-            format_args!(
-                "correct what the error names, then ovs-vsctl del-port {name} and start the pod anew"
-            ),
+            format_args!("correct what the error names, then ovs-vsctl del-port {name} and restart the pod"),
         ));
     } else if let Datapath::Shows(answer) = &switch.datapath
         && !control::has_port(answer, name)

@@ -17,7 +17,7 @@ const ANSWER_MAX: usize = 64 << 20;
 /// Why it is not known what is in use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the kubelet does not tell which devices are in use: {0}: mount its pod-resources directory, or name the socket \
+    "the kubelet does not report which devices are in use: {0}: mount its pod-resources directory, or pass the socket \
      with --pod-resources"
 )]
 pub(crate) struct PodResourcesError(#[from] pub(super) CallError);

@@ -83,7 +83,7 @@ impl Registration {
             Step::Register => self.register().await,
             Step::Wait => {}
             Step::NoKubelet => self.not_ready(format!(
-                "{} does not exist: start the kubelet, or name its directory with --kubelet-dir",
+                "{} does not exist: start the kubelet, or pass its directory with --kubelet-dir",
                 self.kubelet.display()
             )),
             Step::Silent => {

@@ -124,8 +124,8 @@ impl PluginService {
         match containers.iter().flatten().find(|id| !known.contains(id.as_str())) {
             None => Ok(()),
             Some(id) => Err(AllocateError::Unknown(format!(
-                "resource {} has no device {}, only {} others: it is gone from the configuration, or the kubelet's \
-                 list is an old one",
+                "resource {} has no device {}, only {} others: it was removed from the configuration, or the kubelet's \
+                 list is outdated",
                 self.resource.name(),
                 Quoted(id),
                 known.len()

@@ -30,7 +30,7 @@ pub(crate) enum SocketError {
         .path.display()
     )]
     TooLong { path: PathBuf, length: usize },
-    #[error("directory {} does not exist: start the kubelet, or name its directory with --kubelet-dir", .0.display())]
+    #[error("directory {} does not exist: start the kubelet, or pass its directory with --kubelet-dir", .0.display())]
     NoDirectory(PathBuf),
     #[error(
         "directory {} cannot be written by user {user}: run as root and mount the directory read-write",
@@ -39,7 +39,7 @@ pub(crate) enum SocketError {
     NotWritable { dir: PathBuf, user: u32 },
     #[error("socket {} is in use by another process: stop it first (one device plugin per node)", .0.display())]
     InUse(PathBuf),
-    #[error("socket {}: the name is taken by something that is not a socket: remove it", .0.display())]
+    #[error("socket {}: the path exists and is not a socket: remove it", .0.display())]
     NotASocket(PathBuf),
     #[error("socket {}: {error}", .path.display())]
     Io { path: PathBuf, error: io::Error },

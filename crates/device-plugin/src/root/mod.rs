@@ -51,19 +51,19 @@ pub(crate) enum RootError {
     #[error("socket root {}: {action}: {error}", path.display())]
     Io { path: PathBuf, action: &'static str, error: io::Error },
     #[error(
-        "socket root {} is not empty and was not made by this plugin: give it a directory of its own (sockets.hostRoot)",
+        "socket root {} is not empty and was not made by this plugin: give it a dedicated directory (sockets.hostRoot)",
         .0.display()
     )]
     NotOurs(PathBuf),
-    #[error("socket root {}: another device plugin works in it: end that one first", .0.display())]
+    #[error("socket root {}: in use by another device plugin: stop it first", .0.display())]
     Locked(PathBuf),
     #[error(
-        "socket root {}: others than root may change its parent directory: give it a place that is root's, such as /run",
+        "socket root {}: users other than root can change its parent directory: use a directory of root's, such as /run",
         .0.display()
     )]
     UnsafeParent(PathBuf),
     #[error(
-        "socket root {}: mounts made here are seen in this mount namespace only: in a container the volume needs \
+        "socket root {}: mounts made here are visible in this mount namespace only: in a container the volume needs \
          mountPropagation: Bidirectional; elsewhere see mount(8), --make-shared",
         .0.display()
     )]
@@ -108,7 +108,7 @@ impl SocketRoot {
         // Opened after the wait: a predecessor has mounted it meanwhile, or not.
         let below = open_trusted(&path).map_err(fail("cannot be opened"))?;
         claim(&below, &path, config.domain.as_str())?;
-        if !is_mount(&below, "").map_err(fail("cannot be looked at"))? {
+        if !is_mount(&below, "").map_err(fail("cannot be inspected"))? {
             mounts::onto_itself(&path)
                 .map_err(fail("cannot be mounted onto itself (is CAP_SYS_ADMIN missing?)"))?;
         } else if mounts::is_hard(&path).map_err(fail("its mount cannot be found"))? == (false, false) {
@@ -135,7 +135,7 @@ impl SocketRoot {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(fail("cannot be made")(error)),
         }
-        let mounted = is_mount(&self.fd, id.as_str()).map_err(fail("cannot be looked at"))?;
+        let mounted = is_mount(&self.fd, id.as_str()).map_err(fail("cannot be inspected"))?;
         match mode {
             SocketMode::Server if mounted => mounts::resize(&path, self.settings.limits),
             SocketMode::Server => self.mount(id)?,
@@ -166,7 +166,7 @@ impl SocketRoot {
             }
             Err(error) => return Err(error.into()),
             Ok(pod) => {
-                let found = Attributes::from(fstat(&pod).map_err(fail("cannot be looked at"))?);
+                let found = Attributes::from(fstat(&pod).map_err(fail("cannot be inspected"))?);
                 if (found.uid, found.gid, found.mode)
                     != (access.owner.uid, access.owner.gid, access.mode_as_seen())
                 {
@@ -195,7 +195,7 @@ impl SocketRoot {
             Err(error) => return Err(fail("the directory of the pod before cannot be put aside")(error)),
         }
         let removed = remove_all(&device, &path, POD_DIR).unwrap_or_else(|error| {
-            warn!("{error}: what an earlier pod left stays, aside");
+            warn!("{error}: leftovers of the previous pod stay, set aside");
             0
         });
         self.make_pod_dir(&device, &path, mode)?;
@@ -206,7 +206,7 @@ impl SocketRoot {
     pub(crate) fn remove(&self, id: &DeviceId) -> Result<(), RootError> {
         let path = self.path.join(id.as_str());
         let fail = |action| io_error(&path, action);
-        while is_mount(&self.fd, id.as_str()).map_err(fail("cannot be looked at"))? {
+        while is_mount(&self.fd, id.as_str()).map_err(fail("cannot be inspected"))? {
             mounts::unmount(&path, UnmountFlags::DETACH).map_err(fail("cannot be unmounted"))?;
         }
         let device = open_mounted(&self.fd, id.as_str()).map_err(fail("cannot be opened"))?;
@@ -223,7 +223,7 @@ impl SocketRoot {
     /// What is mounted is still what was prepared.
     fn check_in_place(&self, id: &DeviceId, mode: SocketMode) -> Result<(), RootError> {
         let fail = |action| io_error(&self.path, action);
-        let (by_path, by_fd) = (stat(&self.path), fstat(&self.fd).map_err(fail("cannot be looked at"))?);
+        let (by_path, by_fd) = (stat(&self.path), fstat(&self.fd).map_err(fail("cannot be inspected"))?);
         let same = |found: rustix::fs::Stat| (found.st_dev, found.st_ino) == (by_fd.st_dev, by_fd.st_ino);
         let mounted = is_mount(rustix::fs::CWD, &self.path).is_ok_and(|root| root)
             && is_mount(&self.fd, id.as_str()).is_ok_and(|device| device == (mode == SocketMode::Server));
@@ -286,7 +286,7 @@ fn make(path: &Path) -> Result<PathBuf, RootError> {
     fs::create_dir_all(path).map_err(fail("cannot be made"))?;
     let real = fs::canonicalize(path).map_err(fail("cannot be resolved"))?;
     let parent = real.parent().ok_or_else(|| RootError::NotOurs(real.clone()))?;
-    let found = fs::metadata(parent).map_err(fail("its parent cannot be looked at"))?;
+    let found = fs::metadata(parent).map_err(fail("its parent cannot be inspected"))?;
     let sticky = found.mode() & 0o1000 != 0;
     match found.uid() == 0 && (found.mode() & 0o022 == 0 || sticky) {
         true => Ok(real),

@@ -89,7 +89,7 @@ fn the_root_is_a_mount_of_its_own() {
     // A root that somebody else works in.
     assert_eq!(
         SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
-        "socket root /run/vhostuser: another device plugin works in it: end that one first"
+        "socket root /run/vhostuser: in use by another device plugin: stop it first"
     );
 
     // Offered no more.
@@ -276,7 +276,7 @@ fn only_a_directory_of_its_own_is_taken() {
     fs::write("/run/vhostuser/somebodys", "").unwrap();
     assert_eq!(
         SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
-        "socket root /run/vhostuser is not empty and was not made by this plugin: give it a directory of its own \
+        "socket root /run/vhostuser is not empty and was not made by this plugin: give it a dedicated directory \
          (sockets.hostRoot)"
     );
     assert!(mounts().is_empty());
@@ -289,15 +289,15 @@ fn only_a_directory_of_its_own_is_taken() {
     config.sockets.host_root = "/run/open/root".parse().unwrap();
     assert_eq!(
         SocketRoot::prepare(&config).unwrap_err().to_string(),
-        "socket root /run/open/root: others than root may change its parent directory: give it a place that is \
-         root's, such as /run"
+        "socket root /run/open/root: users other than root can change its parent directory: use a \
+         directory of root's, such as /run"
     );
     // Where nobody would see the mounts: /mnt is private here.
     config.sockets.host_root = "/mnt/root".parse().unwrap();
     fs::set_permissions("/mnt", fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(
         SocketRoot::prepare(&config).unwrap_err().to_string(),
-        "socket root /mnt/root: mounts made here are seen in this mount namespace only: in a container the volume needs \
+        "socket root /mnt/root: mounts made here are visible in this mount namespace only: in a container the volume needs \
          mountPropagation: Bidirectional; elsewhere see mount(8), --make-shared"
     );
 }

@@ -1,11 +1,12 @@
 //! A switch that goes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use tokio::time::sleep;
 
 use crate::{
-    node::{DATAPLANE, LISTENING, Node, SOCKETS, set},
+    node::{DATAPLANE, LISTENING, Node, OVSDB, SOCKETS, set},
+    ovsdb::Ovsdb,
     own_mounts::alone,
     plugin::until,
 };
@@ -75,6 +76,34 @@ async fn without_a_switch_no_device_is_ever_healthy() {
         node.start_switch();
         node.listened_to().await;
         plugin.stop().await;
+    })
+    .await;
+}
+
+/// The database answers, and says of the bridge what it should: that is not yet a switch that can take a port.
+#[tokio::test]
+async fn a_switch_that_cannot_take_a_port_has_no_healthy_device() {
+    alone("health::a_switch_that_cannot_take_a_port_has_no_healthy_device", async {
+        let mut node = Node::new().await;
+        for (dpdk, vswitchd, reason) in [
+            (false, true, "OVS runs without DPDK"),
+            (true, false, "ovs-vswitchd does not answer: nobody holds its lock ovs_vswitchd in the database"),
+        ] {
+            node.ovsdb = None;
+            node.ovsdb = Some(Ovsdb::start_with(Path::new(OVSDB), &[1], dpdk, vswitchd));
+            let mut plugin = node.plugin();
+            plugin.ready().await;
+            until("the kubelet has the list", || node.kubelet.lists(SOCKETS) == 1).await;
+            assert_eq!(node.kubelet.healthy(SOCKETS), BTreeSet::new());
+            assert_eq!(plugin.metric("switch_up{switch=\"ovs\"}"), 0);
+            let reported = plugin
+                .events()
+                .into_iter()
+                .any(|event| event["reason"].as_str().is_some_and(|text| text.starts_with(reason)));
+            assert!(reported, "{}", plugin.stderr());
+            plugin.stop().await;
+            until("the kubelet has noticed", || !node.kubelet.listens(SOCKETS)).await;
+        }
     })
     .await;
 }

@@ -26,7 +26,7 @@ pub const DATAPLANE: &str = "vhostuser.network/dataplane";
 
 pub const ROOT: &str = "/run/vhostuser";
 pub const DEVICE_INFO: &str = "/run/devinfo";
-const OVSDB: &str = "/run/openvswitch/db.sock";
+pub const OVSDB: &str = "/run/openvswitch/db.sock";
 
 /// The whole configuration.
 const CONFIG: &str = "\

@@ -115,7 +115,7 @@ async fn a_kubelet_that_comes_late_is_waited_for() {
         node.kubelet.stop().await;
         let plugin = node.plugin();
         let reason =
-            "kubelet.sock does not exist: start the kubelet, or name its directory with --kubelet-dir";
+            "kubelet.sock does not exist: start the kubelet, or pass its directory with --kubelet-dir";
         until("it says what it waits for", || plugin.stderr().matches(reason).count() == 3).await;
         node.kubelet.begin().await;
         node.listened_to().await;

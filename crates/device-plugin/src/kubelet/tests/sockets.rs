@@ -157,10 +157,7 @@ async fn what_is_no_socket_is_left_alone() {
         let kubelet = Kubelet::start(root.path()).await;
         let file = kubelet.plugin_dir().join("example.org_a.sock");
         fs::write(&file, "mine").unwrap();
-        let text = format!(
-            "socket {}: the name is taken by something that is not a socket: remove it",
-            file.display()
-        );
+        let text = format!("socket {}: the path exists and is not a socket: remove it", file.display());
         assert_eq!(refused(&kubelet.plugin_dir()).await.to_string(), text);
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     })

@@ -96,7 +96,7 @@ impl PortMetrics {
         match answer {
             Ok(ports) => {
                 if failed_before {
-                    info!(%ovsdb, "the ports' metrics are read again");
+                    info!(%ovsdb, "reading the ports' metrics again");
                 }
                 Some(ports)
             }
