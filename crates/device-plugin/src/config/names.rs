@@ -55,7 +55,7 @@ impl FromStr for ResourceName {
         match is_label(text) && text.len() <= Self::MAX {
             true => Ok(Self(text.to_owned())),
             false => Err(format!(
-                "{} is not a valid resource name: 1 to {} lower-case letters, digits and '-'; must start and end with a letter or digit",
+                "{} is not a valid resource name: 1 to {} lower-case letters, digits and '-', starting and ending with a letter or digit",
                 Quoted(text),
                 Self::MAX
             )),

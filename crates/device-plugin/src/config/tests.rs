@@ -95,8 +95,7 @@ extra: 1
         sockets.limits.files: '1' must be a whole number from 4 to 1024
         sockets.selinuxLabel: 'x' is no SELinux label: it is user:role:type:level, such as system_u:object_r:container_file_t:s0
         switches[0].bridge: 'a b' is not a valid name: printable characters without space and '/'
-        resources[0].name: 'Sockets' is not a valid resource name: 1 to 40 lower-case letters, digits and '-'
-        must start and end with a letter or digit
+        resources[0].name: 'Sockets' is not a valid resource name: 1 to 40 lower-case letters, digits and '-', starting and ending with a letter or digit
         resources[0].ports: '0' must be a whole number from 1 to 4096
         resources[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)
         resources[0].switch: is missing

@@ -325,8 +325,8 @@ fn claim(fd: &OwnedFd, path: &Path, domain: &str) -> Result<(), RootError> {
         }
     } else {
         let foreign = |name: &String| {
-            !name.starts_with(atomic_file::TEMPORARY)
-                && !(name.parse::<DeviceId>().is_ok() && is_vacant(fd, name))
+            let is_vacant_device = || name.parse::<DeviceId>().is_ok() && is_vacant(fd, name);
+            !(name.starts_with(atomic_file::TEMPORARY) || is_vacant_device())
         };
         if names.iter().any(foreign) {
             return Err(RootError::NotOurs(path.to_owned()));

@@ -6,8 +6,6 @@ use expect_test::expect;
 
 use super::{broken, findings_of, fixture::Node};
 
-const CNI: &str = "see the logs of Multus and the CNI plugin for the pod; by hand: ovs-vsctl add-port br1";
-
 fn free_device(breaks: impl FnOnce(&mut Node)) -> Vec<String> {
     let mut node = Node::new();
     breaks(&mut node);
