@@ -131,8 +131,8 @@ fn names_and_references_must_fit() {
             "{domain: a.b, sockets: {hostRoot: /run}, switches: [{name: o, bridge: b, sockets: /run/ovs}], \
              resources: [{name: s, ports: 4096, mode: server, switch: o}, {name: t, ports: 1, mode: client, switch: o}]}"
         ),
-        "resources: 4097 ports in total: a node can have at most 4096; sockets.hostRoot: must be neither in /run/ovs, where a \
-         switch makes its sockets, nor around it"
+        "resources: 4097 ports in total: a node can have at most 4096; sockets.hostRoot: must be neither inside nor \
+         above /run/ovs, where a switch creates its sockets"
     );
     assert_eq!(
         mistakes("{domain: a.b, sockets: {hostRoot: /}, dataplane: {name: d}}"),
