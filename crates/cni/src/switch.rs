@@ -7,7 +7,7 @@ use std::{
 
 use super::{clock::Clock, config::Network, error::CniError};
 use ovs::{
-    Answers, Client, DATABASE, OvsdbError, control,
+    Answers, Client, DATABASE, Obstacle, OvsdbError, control, judge,
     operation::{Condition, Operation},
     rows::{Interface, select},
 };
@@ -85,16 +85,10 @@ impl Ovs {
         Some(control::has_port(&answer, port))
     }
 
-    /// Whether ovs-vswitchd answers; nothing if its control socket is not known.
-    pub fn vswitchd_answers(&self) -> Option<Result<(), OvsdbError>> {
-        let socket = control::vswitchd(&self.run_dir)?;
+    /// Whether ovs-vswitchd is alive.
+    pub fn vswitchd(&mut self) -> Result<Result<(), Obstacle>, OvsdbError> {
         let deadline = Instant::now() + CONTROL.min(self.clock.left());
-        Some(control::ask(&socket, "version", &[], deadline).map(drop))
-    }
-
-    /// Whether an ovs-vswitchd serves this database: it holds a lock for as long as it lives.
-    pub fn is_served(&mut self) -> Result<bool, OvsdbError> {
-        self.client.is_held("ovs_vswitchd")
+        judge::vswitchd(&mut self.client, &self.run_dir, deadline)
     }
 
     /// The time that is left for all.
