@@ -5,13 +5,10 @@ use std::fmt;
 use super::snapshot::{Datapath, InspectedSwitch, Listening, Snapshot};
 use crate::{
     config::Switch,
-    switch::{
-        database::{Database, InterfaceRow},
-        judgement::{Obstacle, judge_bridge},
-    },
+    switch::database::{Database, InterfaceRow},
 };
 use findings::{Finding, Id};
-use ovs::control;
+use ovs::{Obstacle, control, judge::judge_bridge};
 use vocabulary::{HostDir, Quoted, SOCKET_PATH_MAX};
 
 pub(super) fn check(node: &Snapshot, findings: &mut Vec<Finding>) {

@@ -10,6 +10,8 @@
 //! fills its directory stops nobody else; and one that keeps its directory open beyond its pod's end holds nothing of
 //! the next pod's. All mounts are in place before the first device is offered; nothing is mounted later.
 
+mod error;
+
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,
@@ -29,6 +31,9 @@ use rustix::{
 };
 use tracing::{info, warn};
 
+pub(crate) use error::RootError;
+use error::io_error;
+
 use super::{config::Config, mounts};
 use crate::config::Sockets;
 use host_io::{look::Attributes, random};
@@ -44,46 +49,6 @@ const PREDECESSOR: Duration = Duration::from_secs(10);
 
 /// Rights of the root and of devices' directories: others may pass, and none but us may list or change them.
 pub(crate) const PASS_MODE: u32 = 0o711;
-
-/// Why the socket root cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RootError {
-    #[error("socket root {}: {action}: {error}", path.display())]
-    Io { path: PathBuf, action: &'static str, error: io::Error },
-    #[error(
-        "socket root {} is not empty and was not made by this plugin: give it a dedicated directory (sockets.hostRoot)",
-        .0.display()
-    )]
-    NotOurs(PathBuf),
-    #[error("socket root {}: in use by another device plugin: stop it first", .0.display())]
-    Locked(PathBuf),
-    #[error(
-        "socket root {}: users other than root can change its parent directory: use a directory of root's, such as /run",
-        .0.display()
-    )]
-    UnsafeParent(PathBuf),
-    #[error(
-        "socket root {}: mounts made here are visible in this mount namespace only: in a container the volume needs \
-         mountPropagation: Bidirectional; elsewhere see mount(8), --make-shared",
-        .0.display()
-    )]
-    NotShared(PathBuf),
-    #[error(
-        "socket root {} has directories of domain {was}, and domain is now {is}: pods may be using them under the same \
-         ids; give the new domain another root, or remove them when no pod has one (umount -R, rm -r)",
-        path.display()
-    )]
-    OtherDomain { path: PathBuf, was: String, is: String },
-    #[error("{}: it was unmounted or replaced after the start: restart the device plugin", .0.display())]
-    Replaced(PathBuf),
-    #[error(
-        "{} was made for a resource of another mode and may be in use: give the resource another name, or remove it when no pod has it",
-        .0.display()
-    )]
-    OtherMode(PathBuf),
-    #[error(transparent)]
-    Directory(#[from] SocketDirError),
-}
 
 /// The root, ready and locked for as long as this value lives.
 #[derive(Debug)]
@@ -389,11 +354,6 @@ fn list(dir: impl AsFd) -> Result<Vec<String>, Errno> {
         }
     }
     Ok(names)
-}
-
-fn io_error(path: &Path, action: &'static str) -> impl FnOnce(Errno) -> RootError {
-    let path = path.to_owned();
-    move |error| RootError::Io { path, action, error: error.into() }
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::{path::Path, time::Instant};
 
-use ovs::{Client, DATABASE, OvsdbError, control, rows::select};
+use ovs::{
+    Client, DATABASE, Obstacle, OvsdbError,
+    judge::{judge, vswitchd},
+    rows::select,
+};
 
-use super::{database::SwitchRow, judgement::judge};
-
-/// The lock that ovs-vswitchd holds in its database for as long as it lives.
-const LOCK: &str = "ovs_vswitchd";
+use super::database::SwitchRow;
 
 /// Returns the NUMA nodes of the bridge's uplinks, or the first reason why the switch cannot take a port.
 pub(crate) fn look(socket: &Path, bridge: &str, deadline: Instant) -> Result<Vec<Option<u32>>, String> {
@@ -23,14 +24,9 @@ pub(crate) fn look(socket: &Path, bridge: &str, deadline: Instant) -> Result<Vec
     }
 }
 
-fn state(socket: &Path, deadline: Instant) -> Result<(SwitchRow, Result<(), String>), OvsdbError> {
+fn state(socket: &Path, deadline: Instant) -> Result<(SwitchRow, Result<(), Obstacle>), OvsdbError> {
     let mut client = Client::connect(socket, deadline)?;
     let state = client.ask(DATABASE, vec![select::<SwitchRow>(&[])])?.rows()?.pop().unwrap_or_default();
-    let run_dir = socket.parent().unwrap_or(socket);
-    let vswitchd = match control::vswitchd(run_dir) {
-        Some(socket) => control::ask(&socket, "version", &[], deadline).map(drop).map_err(|e| e.to_string()),
-        None if client.is_held(LOCK)? => Ok(()),
-        None => Err(format!("nobody holds its lock {LOCK} in the database")),
-    };
+    let vswitchd = vswitchd(&mut client, socket.parent().unwrap_or(socket), deadline)?;
     Ok((state, vswitchd))
 }

@@ -1,7 +1,6 @@
-//! The switch (Open vSwitch): what its database says, and whether it can take a port.
+//! The switch (Open vSwitch): what its database says, and the regular look at it.
 
 pub(crate) mod database;
-pub(crate) mod judgement;
 mod look;
 pub(crate) mod port;
 
