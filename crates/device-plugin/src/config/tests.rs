@@ -3,6 +3,10 @@ use proptest::prelude::*;
 use expect_test::expect;
 
 use super::*;
+use names::DirMode;
+use node::socketdir::{Access, Owner};
+use std::collections::BTreeSet;
+use vocabulary::{ComputePath, DeviceId, SocketMode};
 
 const WHOLE: &str = "
 domain: vhostuser.network
