@@ -18,7 +18,7 @@ use vocabulary::{ComputePath, DeviceId, SOCKET_FILE};
 /// A device-info file that cannot be written or removed.
 #[derive(Debug, thiserror::Error)]
 #[error("device-info {}: {action}: {error}", path.display())]
-pub struct InfoFileError {
+pub(crate) struct InfoFileError {
     path: PathBuf,
     action: &'static str,
     error: io::Error,
@@ -26,7 +26,7 @@ pub struct InfoFileError {
 
 /// The directory of the files.
 #[derive(Debug)]
-pub struct InfoFiles {
+pub(crate) struct InfoFiles {
     dir: OwnedFd,
     path: PathBuf,
     /// The beginning of the names of all files of ours.
@@ -37,7 +37,7 @@ pub struct InfoFiles {
 
 impl InfoFiles {
     /// Opens the directory, making it if there is none.
-    pub fn open(path: PathBuf, domain: &str, root: ComputePath) -> Result<Self, InfoFileError> {
+    pub(crate) fn open(path: PathBuf, domain: &str, root: ComputePath) -> Result<Self, InfoFileError> {
         let failed = |action, error| InfoFileError { path: path.clone(), action, error };
         fs::create_dir_all(&path).map_err(|error| failed("the directory cannot be made", error))?;
         let dir =
@@ -45,22 +45,30 @@ impl InfoFiles {
         Ok(Self { dir, path, prefix: format!("{domain}-"), root })
     }
 
-    /// Writes a device's file.
-    pub fn write(&self, resource: &str, id: &DeviceId, info: &DeviceInfo) -> Result<(), InfoFileError> {
+    /// Writes a device's file, unless it is right already. Returns true if it was written.
+    pub(crate) fn write(
+        &self,
+        resource: &str,
+        id: &DeviceId,
+        info: &DeviceInfo,
+    ) -> Result<bool, InfoFileError> {
         let name = device_info::file_name(resource, id);
         let bytes = info.json().to_string().into_bytes();
+        if source_file::read(&self.path.join(&name)).is_ok_and(|found| found.as_ref() == Some(&bytes)) {
+            return Ok(false);
+        }
         let written = atomic_file::write(&self.dir, &name, &bytes, Mode::from_raw_mode(0o644), None);
-        written.map_err(|error| self.failure(&name, "cannot be written", error))
+        written.map(|()| true).map_err(|error| self.failure(&name, "cannot be written", error))
     }
 
     /// Removes a device's file, if there is one.
-    pub fn remove(&self, resource: &str, id: &DeviceId) -> Result<(), InfoFileError> {
+    pub(crate) fn remove(&self, resource: &str, id: &DeviceId) -> Result<(), InfoFileError> {
         self.unlink(&device_info::file_name(resource, id))
     }
 
     /// Removes what an earlier configuration or a killed process of ours has left: files of our domain whose content
     /// is ours, and temporary ones. `wanted` are the names of those that stay. How many were removed.
-    pub fn sweep(&self, wanted: &BTreeSet<String>) -> Result<usize, InfoFileError> {
+    pub(crate) fn sweep(&self, wanted: &BTreeSet<String>) -> Result<usize, InfoFileError> {
         let listed = fs::read_dir(&self.path).map_err(|error| self.failure("", "cannot be listed", error))?;
         let names = listed.flatten().filter_map(|entry| entry.file_name().into_string().ok());
         let stale =
@@ -128,7 +136,8 @@ mod tests {
         let files = InfoFiles::open(path.clone(), "vhostuser.network", root()).unwrap();
         let ids: Vec<DeviceId> = ["sockets-0", "sockets-1"].iter().map(|id| id.parse().unwrap()).collect();
         for id in &ids {
-            files.write("vhostuser.network/sockets", id, &info(id)).unwrap();
+            assert!(files.write("vhostuser.network/sockets", id, &info(id)).unwrap());
+            assert!(!files.write("vhostuser.network/sockets", id, &info(id)).unwrap(), "it is right already");
         }
         let name = "vhostuser.network-sockets-sockets-0-device.json";
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The vhost-user device plugin, `vhostuser-device-plugin`: gives each pod its own socket directory by way of the
-//! kubelet.
+//! The vhost-user device plugin, `vhostuser-device-plugin`: gives each pod its own socket directory, through the
+//! kubelet's device plugin API.
 //!
 //! ```text
 //!  configuration (YAML) ──► config::Config
@@ -17,32 +17,29 @@
 //!                          kubelet/   Register, ListAndWatch, Allocate …
 //! ```
 
-mod command;
+mod cli;
 pub mod config;
-mod daemon;
 mod doctor;
 mod http;
-pub mod info_files;
-mod install;
+mod info_files;
+mod install_cni;
 mod inventory;
-pub(crate) mod kubelet;
+mod kubelet;
 mod metrics;
 mod mounts;
 mod node;
-pub mod placing;
-mod port_metrics;
-mod ports;
+mod paths;
+mod placing;
 mod readiness;
 mod resource;
 mod resources;
-pub mod root;
+mod root;
+mod serve;
+mod switch;
+mod switch_sockets;
 mod tasks;
-mod watch;
 
 #[cfg(test)]
 mod own_mounts;
 
-pub use command::{Cli, run};
-
-/// Where the kubelet serves its PodResources API.
-pub const POD_RESOURCES: &str = "/var/lib/kubelet/pod-resources/kubelet.sock";
+pub use cli::{Cli, run};

@@ -77,7 +77,7 @@ pub(super) fn harden(path: &Path) -> Result<(), Errno> {
     match mount_remount(path, flags | MountFlags::NOSYMFOLLOW, "") {
         Err(Errno::INVAL) => {
             warn!(
-                "this kernel has no nosymfollow (Linux 5.10 and later do): the socket root is mounted without it"
+                "this kernel has no nosymfollow (added in Linux 5.10): the socket root is mounted without it"
             );
             mount_remount(path, flags, "")
         }
@@ -104,7 +104,7 @@ pub(super) fn resize(path: &Path, limits: Limits) {
         }
     });
     if let Err(error) = resized {
-        warn!(path = %path.display(), %error, "its limits stay what they were: it holds more than the new ones allow");
+        warn!(path = %path.display(), %error, "limits unchanged: the directory holds more than the new ones allow");
     }
 }
 

@@ -27,48 +27,26 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// Why sockets cannot be placed.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// Found at start.
+pub(crate) enum PlaceError {
     #[error(
         "the switch's socket directory {} and the socket root {} are not on one file system, and a socket cannot be moved \
          from one to another: put both below one mount, such as /run",
         switch.display(), root.display()
     )]
-    OtherFileSystem {
-        /// The switch's directory.
-        switch: PathBuf,
-        /// The root.
-        root: PathBuf,
-    },
-    /// Not the switch's.
+    OtherFileSystem { switch: PathBuf, root: PathBuf },
     #[error(
         "{}: it belongs to user {found}, and neither to the directory's owner {switch} nor to the workload: left alone",
         path.display()
     )]
-    Stranger {
-        /// The socket.
-        path: PathBuf,
-        /// Its owner.
-        found: u32,
-        /// The directory's owner.
-        switch: u32,
-    },
-    /// The kernel refused.
+    Stranger { path: PathBuf, found: u32, switch: u32 },
     #[error("{}: {action}: {error}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// What the kernel said.
-        error: io::Error,
-    },
+    Io { path: PathBuf, action: &'static str, error: io::Error },
 }
 
 /// A switch's socket directory and the socket root, in one mount: `rename(2)` does not cross mounts, and the root is
 /// one of its own. So this is a mount of their common parent that nobody else sees.
 #[derive(Debug)]
-pub struct Placing {
+pub(crate) struct Placing {
     parent: OwnedFd,
     /// The switch's directory, from there and from the host's root.
     switch: (PathBuf, PathBuf),
@@ -80,7 +58,12 @@ pub struct Placing {
 
 impl Placing {
     /// `root` and `switch` must exist and be without links; placed sockets belong to `owner` and have the `label`.
-    pub fn new(switch: &Path, root: &Path, owner: Owner, label: Option<Label>) -> Result<Self, PlaceError> {
+    pub(crate) fn new(
+        switch: &Path,
+        root: &Path,
+        owner: Owner,
+        label: Option<Label>,
+    ) -> Result<Self, PlaceError> {
         let parent = common_parent(switch, root);
         let below = |path: &Path| path.strip_prefix(&parent).unwrap_or(path).to_owned();
         let tree = mounts::detached(&parent)
@@ -97,7 +80,7 @@ impl Placing {
     }
 
     /// Moves the device's socket to its pod, if the switch has made one. True if it did.
-    pub fn place(&self, id: &DeviceId) -> Result<bool, PlaceError> {
+    pub(crate) fn place(&self, id: &DeviceId) -> Result<bool, PlaceError> {
         let name = id.port_name();
         let path = self.switch.1.join(&name);
         let fail = |action| io_error(&path, action);
@@ -110,7 +93,7 @@ impl Placing {
             Err(Errno::NOENT | Errno::LOOP) => return Ok(false),
             result => result.map_err(fail("cannot be opened"))?,
         };
-        let found = fstat(&socket).map_err(fail("cannot be looked at"))?;
+        let found = fstat(&socket).map_err(fail("cannot be inspected"))?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
             return Ok(false);
         }
@@ -126,7 +109,7 @@ impl Placing {
     }
 
     /// Whether the switch's directory, by the path that was configured, is still the one that is looked at.
-    pub fn is_in_place(&self, dir: &Path) -> bool {
+    pub(crate) fn is_in_place(&self, dir: &Path) -> bool {
         let Ok(seen) = stat(dir) else { return true };
         let same = |found: Stat| (found.st_dev, found.st_ino) == (seen.st_dev, seen.st_ino);
         self.open(&self.switch.0).and_then(fstat).is_ok_and(same)
@@ -135,7 +118,7 @@ impl Placing {
     /// Through the parent's mount both must be what they are by their own paths.
     fn check_same_directories(&self) -> Result<(), PlaceError> {
         for (below, path) in [&self.switch, &self.root] {
-            let seen = stat(path).map_err(io_error(path, "cannot be looked at"))?;
+            let seen = stat(path).map_err(io_error(path, "cannot be inspected"))?;
             let same = |found: Stat| (found.st_dev, found.st_ino) == (seen.st_dev, seen.st_ino);
             if !self.open(below).and_then(fstat).is_ok_and(same) {
                 let (switch, root) = (self.switch.1.clone(), self.root.1.clone());
@@ -151,7 +134,7 @@ impl Placing {
 
     /// A process that was killed here may have given it to the workload already.
     fn check_owner(&self, switch: &OwnedFd, found: &Stat, path: &Path) -> Result<(), PlaceError> {
-        let owner = fstat(switch).map_err(io_error(&self.switch.1, "cannot be looked at"))?.st_uid;
+        let owner = fstat(switch).map_err(io_error(&self.switch.1, "cannot be inspected"))?.st_uid;
         match found.st_uid == owner || found.st_uid == 0 || found.st_uid == self.owner.uid {
             true => Ok(()),
             false => Err(PlaceError::Stranger { path: path.to_owned(), found: found.st_uid, switch: owner }),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{
+use crate::{
     node::Node,
     resource::{AllocateError, DirMount, Grant, Offer, Resource},
 };
 use vocabulary::{DeviceId, Quoted, SocketMode};
 
 /// Ports: each device is a socket directory.
-pub(super) struct PortsResource {
+pub(crate) struct PortsResource {
     node: Arc<Node>,
     /// Its place in the configuration.
     index: usize,
@@ -20,7 +20,7 @@ pub(super) struct PortsResource {
 }
 
 impl PortsResource {
-    pub(super) fn new(node: Arc<Node>, index: usize) -> Self {
+    pub(crate) fn new(node: Arc<Node>, index: usize) -> Self {
         let name = node.config.full_name(&node.config.resources[index].name);
         Self { node, index, name }
     }
@@ -36,10 +36,14 @@ impl PortsResource {
                 ))
             })
         };
-        ids.iter().map(check).collect()
+        // The kubelet passes them in random order. Sorted as Multus sorts them (by string), the paths are in the order of
+        // the pod's networks.
+        let mut ids = ids.iter().map(check).collect::<Result<Vec<_>, _>>()?;
+        ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        Ok(ids)
     }
 
-    /// The name of the variable that tells a container its sockets: an application that is no VM needs no device-info.
+    /// The name of the variable with the paths of a container's sockets, for applications without device-info.
     fn variable(&self) -> String {
         let name = self.node.config.resources[self.index].name.as_str();
         format!("VHOSTUSER_{}", name.to_ascii_uppercase().replace('-', "_"))
@@ -61,8 +65,8 @@ impl Resource for PortsResource {
         let (mut mounts, mut sockets) = (Vec::new(), Vec::new());
         for id in ids {
             let failed = |error| AllocateError::Failed(format!("device {id}: {error}"));
-            self.node.give(ports, &id).map_err(failed)?;
-            info!(device = %id, resource = self.name, ends = ports.mode.both_ends(), "given to a container");
+            self.node.allocate(ports, &id).map_err(failed)?;
+            info!(device = %id, resource = self.name, ends = ports.mode.both_ends(), "allocated to a container");
             let socket = config.sockets.in_container(&id);
             mounts.push(DirMount {
                 host: config.sockets.host_root.device(&id).display().to_string(),
@@ -81,7 +85,7 @@ impl Resource for PortsResource {
 }
 
 /// The whole socket root, once, for the pod in which the switch runs.
-pub(super) struct Dataplane {
+pub(crate) struct Dataplane {
     name: String,
     root: String,
     offers: watch::Sender<Vec<Offer>>,
@@ -93,7 +97,7 @@ const DATAPLANE: &str = "dataplane";
 impl Dataplane {
     /// `root` is the socket root's path on the host, which the switch's pod sees under the same path: it is told paths
     /// of the host.
-    pub(super) fn new(name: String, root: String) -> Self {
+    pub(crate) fn new(name: String, root: String) -> Self {
         let offer = Offer { id: DATAPLANE.to_owned(), healthy: true, numa_node: None };
         Self { name, root, offers: watch::Sender::new(vec![offer]) }
     }
@@ -115,7 +119,7 @@ impl Resource for Dataplane {
         }
         warn!(
             resource = self.name,
-            "the whole socket root was given to a container: it reaches every socket"
+            "the whole socket root was allocated to a container: it reaches every socket"
         );
         let mount = DirMount { host: self.root.clone(), container: self.root.clone(), read_only: false };
         Ok(Grant { mounts: vec![mount], envs: Vec::new() })

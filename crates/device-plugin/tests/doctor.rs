@@ -15,7 +15,7 @@ fn doctor(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn a_missing_configuration_is_2() {
     let dir = tempfile::tempdir().unwrap();
-    let message = "error: none.yaml: does not exist: name the device plugin's configuration with --config\n";
+    let message = "error: none.yaml: does not exist: pass the device plugin's configuration with --config\n";
     assert_eq!(doctor(dir.path(), &["--config=none.yaml"]), (Some(2), String::new(), message.to_owned()));
 }
 

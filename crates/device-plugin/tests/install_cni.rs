@@ -71,7 +71,7 @@ fn killed_half_way_the_old_program_stays_and_the_next_run_cleans_up() {
 }
 
 #[test]
-fn a_failure_is_told_with_its_own_exit_code() {
+fn a_failure_is_reported_with_its_own_exit_code() {
     let node = Node::new();
     fs::remove_file(node.path("vhostuser")).unwrap();
     let failed = node.run(install());
@@ -81,11 +81,11 @@ fn a_failure_is_told_with_its_own_exit_code() {
     assert_eq!(node.names(), ["vhostuser"]);
 }
 
-/// The flags of the server still need no word before them, and do not mix with those of `install-cni`.
+/// The flags of the server still need no subcommand, and do not mix with those of `install-cni`.
 #[test]
 fn the_server_is_the_default() {
     let check = Command::new(BINARY).args(["--check", "--config", "/nonexistent"]).output().unwrap();
-    let said = "error: /nonexistent: No such file or directory (os error 2): name the configuration file with --config\n";
+    let said = "error: /nonexistent: No such file or directory (os error 2): pass the configuration file with --config\n";
     assert_eq!((check.status.code(), String::from_utf8(check.stderr).unwrap()), (Some(2), said.to_owned()));
     for arguments in
         [&["--check", "install-cni", "--to=/x"][..], &["install-cni"], &["install-cni", "--check", "--to=/x"]]

@@ -10,9 +10,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
 
 use super::{
-    Shared,
-    books::{Allocation, Books, Registration},
-    lock, plugin,
+    Shared, lock, plugin,
     proto::{
         plugin::DevicePluginOptions,
         plugin::{
@@ -25,25 +23,26 @@ use super::{
             pod_resources_lister_server::{PodResourcesLister, PodResourcesListerServer},
         },
     },
+    state::{Allocation, Registration, State},
 };
 
 /// Binds at once, serves when polled.
 pub fn serve_registration(
     dir: &Path,
     socket: &Path,
-    books: Shared,
+    state: Shared,
 ) -> impl Future<Output = ()> + Send + 'static {
     let incoming = bind(socket);
-    let service = RegistrationServer::new(Kubelet { dir: dir.to_owned(), books });
-    async { Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap() }
+    let service = RegistrationServer::new(Kubelet { dir: dir.to_owned(), state });
+    async { Server::builder().serve_with_incoming(service, incoming).await.unwrap() }
 }
 
 /// Binds at once, serves when polled.
-pub fn serve_pod_resources(socket: &Path, books: Shared) -> impl Future<Output = ()> + Send + 'static {
+pub fn serve_pod_resources(socket: &Path, state: Shared) -> impl Future<Output = ()> + Send + 'static {
     let _ = std::fs::remove_file(socket);
     let incoming = bind(socket);
-    let service = PodResourcesListerServer::new(Lister(books));
-    async { Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap() }
+    let service = PodResourcesListerServer::new(Lister(state));
+    async { Server::builder().serve_with_incoming(service, incoming).await.unwrap() }
 }
 
 fn bind(socket: &Path) -> UnixListenerStream {
@@ -52,7 +51,7 @@ fn bind(socket: &Path) -> UnixListenerStream {
 
 struct Kubelet {
     dir: PathBuf,
-    books: Shared,
+    state: Shared,
 }
 
 #[tonic::async_trait]
@@ -66,9 +65,9 @@ impl RegistrationApi for Kubelet {
             resource: request.resource_name,
             options: options(request.options.unwrap_or_default()),
         };
-        note(&mut lock(&self.books), &registration)?;
+        record(&mut lock(&self.state), &registration)?;
         let socket = self.dir.join(&registration.endpoint);
-        plugin::connect(&self.books, &registration.resource, &socket).await.map_err(Status::unknown)?;
+        plugin::connect(&self.state, &registration.resource, &socket).await.map_err(Status::unknown)?;
         Ok(Response::new(Empty {}))
     }
 }
@@ -80,11 +79,11 @@ fn options(options: super::proto::plugin::DevicePluginOptions) -> DevicePluginOp
     }
 }
 
-/// Writes a registration down, and refuses it if it is wrong.
-fn note(books: &mut Books, registration: &Registration) -> Result<(), Status> {
-    books.registrations.push(registration.clone());
-    if books.refuse > 0 {
-        books.refuse -= 1;
+/// Records a registration, and refuses it if it is invalid.
+fn record(state: &mut State, registration: &Registration) -> Result<(), Status> {
+    state.registrations.push(registration.clone());
+    if state.refuse > 0 {
+        state.refuse -= 1;
         return Err(Status::unknown("told to refuse"));
     }
     if registration.version != "v1beta1" {
@@ -93,8 +92,8 @@ fn note(books: &mut Books, registration: &Registration) -> Result<(), Status> {
     if !registration.resource.contains('/') {
         return Err(Status::unknown(format!("{} is no extended resource", registration.resource)));
     }
-    let connected = books.plugins.get(&registration.resource).is_some_and(|plugin| plugin.listens);
-    books.duplicates += usize::from(connected);
+    let connected = state.plugins.get(&registration.resource).is_some_and(|plugin| plugin.listens);
+    state.duplicates += usize::from(connected);
     Ok(())
 }
 
@@ -109,11 +108,11 @@ impl PodResourcesLister for Lister {
         &self,
         _: Request<ListPodResourcesRequest>,
     ) -> Result<Response<ListPodResourcesResponse>, Status> {
-        let books = lock(&self.0);
+        let state = lock(&self.0);
         let mut pod_resources = Vec::new();
-        if !books.ignorant {
+        if !state.ignorant {
             pod_resources.push(pod(PLUGIN_POD, &[]));
-            pod_resources.extend(books.pods.iter().map(|(name, given)| pod(name, given)));
+            pod_resources.extend(state.pods.iter().map(|(name, given)| pod(name, given)));
         }
         Ok(Response::new(ListPodResourcesResponse { pod_resources }))
     }

@@ -1,22 +1,22 @@
 //! A stand-in for the kubelet's device manager, over the real API and real sockets.
 //!
 //! It repeats what the kubelet does to a device plugin: remove every socket when it starts, take registrations, dial
-//! the plugin, ask for its options, open `ListAndWatch`, choose devices, allocate them, and tell by PodResources who
-//! has them. Several test targets include this directory as a module, and each uses another part of it.
+//! the plugin, ask for its options, open `ListAndWatch`, choose devices, allocate them, and report by PodResources who
+//! has them.
 //!
 //! ```text
 //! api       what the kubelet serves                 pkg/kubelet/cm/devicemanager/plugin/v1beta1/server.go
 //! plugin    what it does to a plugin                …/plugin/v1beta1/{handler,client}.go
-//! books     what it knows of devices and pods       pkg/kubelet/cm/devicemanager/{manager,pod_devices}.go
+//! state     what it knows of devices and pods       pkg/kubelet/cm/devicemanager/{manager,pod_devices}.go
 //! ```
 #![allow(dead_code, unused_imports, unreachable_pub)]
 // A test helper that cannot go on has found its caller's mistake: panicking is how it says so.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod api;
-mod books;
 mod plugin;
 mod proto;
+mod state;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,11 +28,11 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use api::PLUGIN_POD;
-use books::Books;
-pub use books::{Allocation, Device, Mount, Registration};
 pub use plugin::{Client, dial};
 /// The messages of the device plugin API, for a call that no kubelet would make.
 pub use proto::plugin::{self as messages, DevicePluginOptions};
+use state::State;
+pub use state::{Allocation, Device, Mount, Registration};
 
 /// Where it keeps who has what, in the same directory as the sockets.
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
@@ -45,15 +45,15 @@ pub struct Kubelet {
 
 /// What ends with its process.
 struct Life {
-    books: Shared,
+    state: Shared,
     servers: JoinSet<()>,
 }
 
 /// What all of one life see.
-type Shared = Arc<Mutex<Books>>;
+type Shared = Arc<Mutex<State>>;
 
-fn lock(books: &Shared) -> MutexGuard<'_, Books> {
-    books.lock().expect("nobody panics with the books in hand")
+fn lock(state: &Shared) -> MutexGuard<'_, State> {
+    state.lock().expect("nobody panics while holding the lock")
 }
 
 impl Kubelet {
@@ -106,11 +106,11 @@ impl Kubelet {
                 fs::remove_file(entry.path()).unwrap();
             }
         }
-        let books = Arc::new(Mutex::new(Books::read(&self.checkpoint())));
+        let state = Arc::new(Mutex::new(State::read(&self.checkpoint())));
         let mut servers = JoinSet::new();
-        servers.spawn(api::serve_registration(&self.plugin_dir(), &self.socket(), Arc::clone(&books)));
-        servers.spawn(api::serve_pod_resources(&self.pod_resources(), Arc::clone(&books)));
-        self.life = Some(Life { books, servers });
+        servers.spawn(api::serve_registration(&self.plugin_dir(), &self.socket(), Arc::clone(&state)));
+        servers.spawn(api::serve_pod_resources(&self.pod_resources(), Arc::clone(&state)));
+        self.life = Some(Life { state, servers });
     }
 
     /// Ends as on SIGTERM: plugins are let go of, its own sockets are removed.
@@ -124,7 +124,7 @@ impl Kubelet {
     /// Ends as on SIGKILL: the kernel closes what was open, and the sockets stay where they are.
     pub async fn kill(&mut self) {
         let mut life = self.life.take().expect("it runs");
-        lock(&life.books).let_go();
+        lock(&life.state).let_go();
         life.servers.shutdown().await;
     }
 
@@ -134,50 +134,50 @@ impl Kubelet {
         self.begin().await;
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        lock(&self.life.as_ref().expect("it runs").books)
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.life.as_ref().expect("it runs").state)
     }
 
     /// Lets go of every plugin while running on.
     pub fn forget(&self) {
-        self.books().let_go();
+        self.state().let_go();
     }
 
     /// Answers the next registrations with an error.
     pub fn refuse(&self, times: usize) {
-        self.books().refuse = times;
+        self.state().refuse = times;
     }
 
     /// Takes registrations, but does not listen to the plugin.
     pub fn be_deaf(&self, deaf: bool) {
-        self.books().deaf = deaf;
+        self.state().deaf = deaf;
     }
 
     /// Has not heard of its pods: lists none, as a kubelet that has just started while the API server is away.
     pub fn be_ignorant(&self, ignorant: bool) {
-        self.books().ignorant = ignorant;
+        self.state().ignorant = ignorant;
     }
 
     /// All registrations since it was started, the refused ones included.
     pub fn registrations(&self) -> Vec<Registration> {
-        self.books().registrations.clone()
+        self.state().registrations.clone()
     }
 
     /// How often a plugin registered whose stream was open: the kubelet's releases differ in what they then do, and
     /// some end the wrong stream.
     pub fn duplicates(&self) -> usize {
-        self.books().duplicates
+        self.state().duplicates
     }
 
     /// Whether it listens to this resource's plugin.
     pub fn listens(&self, resource: &str) -> bool {
-        self.books().plugins.get(resource).is_some_and(|plugin| plugin.listens)
+        self.state().plugins.get(resource).is_some_and(|plugin| plugin.listens)
     }
 
     /// The devices as they were last told, by id; none if it does not listen.
     pub fn devices(&self, resource: &str) -> Vec<Device> {
-        let books = self.books();
-        let plugin = books.plugins.get(resource).filter(|plugin| plugin.listens);
+        let state = self.state();
+        let plugin = state.plugins.get(resource).filter(|plugin| plugin.listens);
         plugin.map(|plugin| plugin.devices.values().cloned().collect()).unwrap_or_default()
     }
 
@@ -188,60 +188,60 @@ impl Kubelet {
 
     /// How many lists a plugin has sent.
     pub fn lists(&self, resource: &str) -> usize {
-        self.books().plugins.get(resource).map_or(0, |plugin| plugin.lists)
+        self.state().plugins.get(resource).map_or(0, |plugin| plugin.lists)
     }
 
     /// Gives devices to a pod's container, and writes that down. The error is what the pod's event would say.
     pub async fn allocate(&self, pod: &str, resource: &str, count: usize) -> Result<Allocation, String> {
-        let (needed, mut client) = lock_client(self.books(), resource)?;
+        let (needed, mut client) = lock_client(self.state(), resource)?;
         let allocation = plugin::allocate(&mut client, needed, resource, count).await?;
-        let mut books = self.books();
-        books.pods.entry(pod.to_owned()).or_default().push(allocation.clone());
-        books.write(&self.checkpoint());
+        let mut state = self.state();
+        state.pods.entry(pod.to_owned()).or_default().push(allocation.clone());
+        state.write(&self.checkpoint());
         Ok(allocation)
     }
 
     /// The plugin of a resource, for calls of one's own.
     pub fn client(&self, resource: &str) -> Client {
-        self.books().plugins.get(resource).expect("it is registered").client.clone()
+        self.state().plugins.get(resource).expect("it is registered").client.clone()
     }
 
     /// What a pod has.
     pub fn pod(&self, pod: &str) -> Vec<Allocation> {
-        self.books().pods.get(pod).cloned().unwrap_or_default()
+        self.state().pods.get(pod).cloned().unwrap_or_default()
     }
 
     /// So many pods have devices of which no plugin knows.
     pub fn pretend(&self, pods: usize, given: impl Fn(usize) -> (String, BTreeSet<String>)) {
-        let mut books = self.books();
+        let mut state = self.state();
         for pod in 0..pods {
             let (resource, ids) = given(pod);
             let given = Allocation { resource, ids, mounts: Vec::new(), envs: BTreeMap::new() };
-            books.pods.entry(format!("pretended-{pod}")).or_default().push(given);
+            state.pods.entry(format!("pretended-{pod}")).or_default().push(given);
         }
     }
 
     /// The pod is gone.
     pub fn release(&self, pod: &str) {
-        let mut books = self.books();
-        assert!(books.pods.remove(pod).is_some(), "there is no pod {pod}");
-        books.write(&self.checkpoint());
+        let mut state = self.state();
+        assert!(state.pods.remove(pod).is_some(), "there is no pod {pod}");
+        state.write(&self.checkpoint());
     }
 }
 
 /// The devices that may be chosen from, and whom to ask.
 fn lock_client(
-    books: MutexGuard<'_, Books>,
+    state: MutexGuard<'_, State>,
     resource: &str,
 ) -> Result<(plugin::Choice, plugin::Client), String> {
     let plugin =
-        books.plugins.get(resource).ok_or(format!("cannot allocate unregistered device {resource}"))?;
+        state.plugins.get(resource).ok_or(format!("cannot allocate unregistered device {resource}"))?;
     let healthy: BTreeSet<String> =
         plugin.devices.values().filter(|device| device.healthy).map(|device| device.id.clone()).collect();
     if healthy.is_empty() {
         return Err(format!("no healthy devices present; cannot allocate unhealthy devices {resource}"));
     }
-    let in_use = books.in_use(resource);
+    let in_use = state.in_use(resource);
     let available = healthy.difference(&in_use).cloned().collect();
     let choice = plugin::Choice { available, ask: plugin.options.get_preferred_allocation_available };
     Ok((choice, plugin.client.clone()))

@@ -1,7 +1,7 @@
 //! What the kubelet does to a plugin.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     io,
     path::Path,
     sync::Arc,
@@ -14,13 +14,12 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use super::{
-    Shared,
-    books::{Allocation, Device, Mount, Plugin},
-    lock,
+    Shared, lock,
     proto::plugin::{
         AllocateRequest, ContainerAllocateRequest, ContainerPreferredAllocationRequest, Empty,
         ListAndWatchResponse, PreferredAllocationRequest, device_plugin_client::DevicePluginClient,
     },
+    state::{Allocation, Device, Mount, Plugin},
 };
 
 pub type Client = DevicePluginClient<Channel>;
@@ -32,13 +31,13 @@ const DIAL: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(20);
 
 /// Dials a plugin, asks for its options and begins to listen, as for each registration.
-pub async fn connect(books: &Shared, resource: &str, socket: &Path) -> Result<(), String> {
+pub async fn connect(state: &Shared, resource: &str, socket: &Path) -> Result<(), String> {
     let mut client = dial(socket).await?;
     let options = client.get_device_plugin_options(Empty {}).await;
     let options = options.map_err(|status| format!("failed to get device plugin options: {status}"))?;
-    let mut locked = lock(books);
+    let mut locked = lock(state);
     let task = (!locked.deaf)
-        .then(|| tokio::spawn(listen(client.clone(), Arc::clone(books), resource.to_owned())).abort_handle());
+        .then(|| tokio::spawn(listen(client.clone(), Arc::clone(state), resource.to_owned())).abort_handle());
     let plugin = Plugin {
         client,
         options: options.into_inner(),
@@ -66,18 +65,18 @@ pub async fn dial(socket: &Path) -> Result<Client, String> {
 }
 
 /// Takes lists until the stream ends. The kubelet does not open another one.
-async fn listen(mut client: Client, books: Shared, resource: String) {
+async fn listen(mut client: Client, state: Shared, resource: String) {
     if let Ok(stream) = client.list_and_watch(Empty {}).await {
         let mut stream = stream.into_inner();
         while let Ok(Some(list)) = stream.message().await {
-            if let Some(plugin) = lock(&books).plugins.get_mut(&resource) {
+            if let Some(plugin) = lock(&state).plugins.get_mut(&resource) {
                 plugin.listens = true;
                 plugin.lists += 1;
                 plugin.devices = devices(list);
             }
         }
     }
-    if let Some(plugin) = lock(&books).plugins.get_mut(&resource) {
+    if let Some(plugin) = lock(&state).plugins.get_mut(&resource) {
         plugin.disconnected();
     }
 }
@@ -160,7 +159,10 @@ async fn call_allocate(
     resource: &str,
     ids: BTreeSet<String>,
 ) -> Result<Allocation, String> {
-    let request = ContainerAllocateRequest { devices_ids: ids.iter().cloned().collect() };
+    // In random order, as pkg/kubelet/cm/devicemanager/manager.go does: `allocDevices.UnsortedList()` walks a Go map. A
+    // hash set of the standard library has another order each time, too.
+    let unsorted: HashSet<String> = ids.iter().cloned().collect();
+    let request = ContainerAllocateRequest { devices_ids: unsorted.into_iter().collect() };
     let call = client.allocate(AllocateRequest { container_requests: vec![request] });
     let answer = timeout(CALL, call).await.expect("Allocate ends");
     let mut answers = answer.map_err(|status| status.message().to_owned())?.into_inner().container_responses;

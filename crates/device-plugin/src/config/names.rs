@@ -22,10 +22,10 @@ impl FromStr for Domain {
         let label = |label: &str| is_label(label) && label.len() <= 63;
         match text.len() <= 253 && text.contains('.') && text.split('.').all(label) {
             true if text == "kubernetes.io" || text.ends_with(".kubernetes.io") => {
-                Err(format!("{} belongs to Kubernetes: use a domain of your own", Quoted(text)))
+                Err(format!("{} belongs to Kubernetes: use your own domain", Quoted(text)))
             }
             true => Ok(Self(text.to_owned())),
-            false => Err(format!("{} is no domain, such as vhostuser.network", Quoted(text))),
+            false => Err(format!("{} is not a valid domain (example: vhostuser.network)", Quoted(text))),
         }
     }
 }
@@ -55,7 +55,7 @@ impl FromStr for ResourceName {
         match is_label(text) && text.len() <= Self::MAX {
             true => Ok(Self(text.to_owned())),
             false => Err(format!(
-                "{} is no resource name: 1 to {} lower-case letters, digits and '-', not at either end",
+                "{} is not a valid resource name: 1 to {} lower-case letters, digits and '-', starting and ending with a letter or digit",
                 Quoted(text),
                 Self::MAX
             )),
@@ -84,7 +84,10 @@ impl FromStr for Word {
         let plain = |c: char| c.is_ascii_graphic() && c != '/';
         match !text.is_empty() && text.len() <= 255 && text.chars().all(plain) {
             true => Ok(Self(text.to_owned())),
-            false => Err(format!("{} is no name: printable characters without space and '/'", Quoted(text))),
+            false => Err(format!(
+                "{} is not a valid name: printable characters without space and '/'",
+                Quoted(text)
+            )),
         }
     }
 }
@@ -112,8 +115,8 @@ impl FromStr for DirMode {
         match mode {
             Some(mode) if mode <= 0o777 && mode & 0o700 == 0o700 && mode & 0o007 == 0 => Ok(Self(mode)),
             _ => Err(format!(
-                "{} must be an octal mode from \"0700\" to \"0770\", all for the owner and nothing for others \
-                 (the switch's own user is given access with 'switchUser')",
+                "{} must be an octal mode from \"0700\" to \"0770\", full access for the owner and none for others \
+                 (the switch's own user gets access with 'switchUser')",
                 Quoted(text)
             )),
         }

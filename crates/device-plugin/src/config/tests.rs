@@ -1,6 +1,12 @@
 use proptest::prelude::*;
 
+use expect_test::expect;
+
 use super::*;
+use names::DirMode;
+use node::socketdir::{Access, Owner};
+use std::collections::BTreeSet;
+use vocabulary::{ComputePath, DeviceId, SocketMode};
 
 const WHOLE: &str = "
 domain: vhostuser.network
@@ -71,9 +77,8 @@ fn has_defaults() {
 
 #[test]
 fn every_mistake_is_in_one_message() {
-    assert_eq!(
-        mistakes(
-            "
+    let found = mistakes(
+        "
 domain: vhostuser
 sockets: {hostRoot: run, mode: 770, owner: {uid: -1}, selinuxLabel: x, limits: {files: 1}, size: 3}
 switches:
@@ -82,30 +87,24 @@ resources:
   - {name: Sockets, ports: 0, mode: both}
   - {name: listening, ports: 1, mode: client, switch: other}
 extra: 1
-"
-        ),
-        [
-            "field 'extra' is not known, only domain, sockets, switches, resources, dataplane",
-            "domain: 'vhostuser' is no domain, such as vhostuser.network",
-            "sockets: field 'size' is not known, only hostRoot, containerRoot, owner, mode, switchUser, selinuxLabel, \
-             limits",
-            "sockets.hostRoot: path 'run' is not absolute",
-            "sockets.mode: must be a text",
-            "sockets.owner.uid: '-1' must be a whole number from 0 to 4294967294",
-            "sockets.limits.files: '1' must be a whole number from 4 to 1024",
-            "sockets.selinuxLabel: 'x' is no SELinux label: it is user:role:type:level, such as \
-             system_u:object_r:container_file_t:s0",
-            "switches[0].bridge: 'a b' is no name: printable characters without space and '/'",
-            "resources[0].name: 'Sockets' is no resource name: 1 to 40 lower-case letters, digits and '-', not at \
-             either end",
-            "resources[0].ports: '0' must be a whole number from 1 to 4096",
-            "resources[0].mode: 'both' is not a valid socket mode: use 'server' (guest listens, switch connects) or 'client' \
-             (guest connects, switch listens)",
-            "resources[0].switch: is missing",
-            "resources[1].switch: 'other' is not the name of a switch",
-        ]
-        .join("; ")
+",
     );
+    expect![[r#"
+        field 'extra' is not known, only domain, sockets, switches, resources, dataplane
+        domain: 'vhostuser' is not a valid domain (example: vhostuser.network)
+        sockets: field 'size' is not known, only hostRoot, containerRoot, owner, mode, switchUser, selinuxLabel, limits
+        sockets.hostRoot: path 'run' is not absolute
+        sockets.mode: must be a text
+        sockets.owner.uid: '-1' must be a whole number from 0 to 4294967294
+        sockets.limits.files: '1' must be a whole number from 4 to 1024
+        sockets.selinuxLabel: 'x' is no SELinux label: it is user:role:type:level, such as system_u:object_r:container_file_t:s0
+        switches[0].bridge: 'a b' is not a valid name: printable characters without space and '/'
+        resources[0].name: 'Sockets' is not a valid resource name: 1 to 40 lower-case letters, digits and '-', starting and ending with a letter or digit
+        resources[0].ports: '0' must be a whole number from 1 to 4096
+        resources[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)
+        resources[0].switch: is missing
+        resources[1].switch: 'other' is not the name of a switch
+    "#]].assert_eq(&(found.replace("; ", "\n") + "\n"));
 }
 
 #[test]
@@ -115,26 +114,19 @@ fn names_and_references_must_fit() {
             "{{domain: a.b, switches: [{{name: ovs, bridge: br}}], resources: {resources}, dataplane: {{name: s}}}}"
         ))
     };
-    assert_eq!(
-        with("[{name: s, ports: 1, mode: server, switch: ovs}]"),
-        "resources: two of them have the name 's'"
-    );
+    assert_eq!(with("[{name: s, ports: 1, mode: server, switch: ovs}]"), "resources: duplicate name 's'");
     assert_eq!(
         with("[{name: c, ports: 1, mode: client, switch: ovs}]"),
         "resources[0].mode: 'client' (switch listens) needs the field 'sockets' of switch 'ovs'"
     );
-    assert_eq!(
-        mistakes("{domain: x.kubernetes.io}"),
-        "domain: 'x.kubernetes.io' belongs to Kubernetes: use a domain of your own; resources: is empty: name at \
-         least one resource, or a dataplane"
-    );
+    expect!["domain: 'x.kubernetes.io' belongs to Kubernetes: use your own domain; resources: is empty: configure at least one resource or the dataplane"].assert_eq(&mistakes("{domain: x.kubernetes.io}"));
     // One mistake hides no other, and makes none.
     assert_eq!(
         mistakes(
             "{domain: b, switches: [{name: ovs}], resources: [{name: s, ports: 1, mode: server, switch: ovs}], \
              dataplane: 5}"
         ),
-        "domain: 'b' is no domain, such as vhostuser.network; switches[0].bridge: is missing; dataplane: must be an \
+        "domain: 'b' is not a valid domain (example: vhostuser.network); switches[0].bridge: is missing; dataplane: must be an \
          object"
     );
     assert_eq!(mistakes("{domain: a.b, resources: 5}"), "resources: must be a list");
@@ -143,15 +135,15 @@ fn names_and_references_must_fit() {
             "{domain: a.b, sockets: {hostRoot: /run}, switches: [{name: o, bridge: b, sockets: /run/ovs}], \
              resources: [{name: s, ports: 4096, mode: server, switch: o}, {name: t, ports: 1, mode: client, switch: o}]}"
         ),
-        "resources: 4097 ports in all: a node can have 4096; sockets.hostRoot: must be neither in /run/ovs, where a \
-         switch makes its sockets, nor around it"
+        "resources: 4097 ports in total: a node can have at most 4096; sockets.hostRoot: must be neither inside nor \
+         above /run/ovs, where a switch creates its sockets"
     );
     assert_eq!(
         mistakes("{domain: a.b, sockets: {hostRoot: /}, dataplane: {name: d}}"),
-        "sockets.hostRoot: must be a directory of its own"
+        "sockets.hostRoot: must be a dedicated directory"
     );
     assert_eq!(mistakes("[]"), "must be an object");
-    assert!(mistakes("a: [").starts_with("not YAML: "));
+    assert!(mistakes("a: [").starts_with("not valid YAML: "));
 }
 
 #[test]

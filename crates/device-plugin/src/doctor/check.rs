@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     devices,
-    snapshot::{Device, Hugepages, Root, Snapshot},
+    snapshot::{Hugepages, InspectedDevice, Root, Snapshot},
     switches,
 };
 use findings::{Finding, Id, Report};
@@ -33,16 +33,14 @@ pub(super) fn check(node: &Snapshot) -> Report {
 fn facts(node: &Snapshot) -> Vec<String> {
     let configured = match &node.scope.domain {
         Some(domain) => format!("{} devices of {domain} are configured", node.devices.len()),
-        None => {
-            "no configuration: looking at the defaults, and at the devices that device-info files describe"
-                .to_owned()
-        }
+        None => "no configuration: inspecting the defaults and the devices that device-info files describe"
+            .to_owned(),
     };
     let mut facts = vec![configured];
     facts.extend(node.hugepages.iter().map(|Hugepages { kib, total, free }| {
         format!("hugepages of {kib} KiB: {total} allocated, {free} free")
     }));
-    facts.push("no IOMMU is needed: vhost-user shares memory, and hands no hardware to a VM".to_owned());
+    facts.push("no IOMMU is needed: vhost-user shares memory and passes no hardware to a VM".to_owned());
     facts.extend(switches::facts(node));
     facts.extend(devices::facts(node));
     facts
@@ -80,7 +78,7 @@ fn root(node: &Snapshot, findings: &mut Vec<Finding>) {
         return;
     };
     if found.kind != Kind::Directory {
-        let problem = "the socket root is no directory";
+        let problem = "the socket root is not a directory";
         findings.push(Finding::new(Id::RootMissing, path, problem, format_args!("rm {path}, then {plugin}")));
         return;
     }
@@ -116,7 +114,7 @@ fn mount_of_root(path: &Path, mount: Option<&[String]>, plugin: &str, findings: 
         Some(options) if !options.iter().any(|option| option == "nosymfollow") => findings.push(Finding::new(
             Id::RootFollowsLinks,
             format_args!("/proc/self/mountinfo: {shown} {}", options.join(",")),
-            "the socket root is mounted without nosymfollow: a pod's link can lead the switch to another VM's socket",
+            "the socket root is mounted without nosymfollow: a pod's link can point the switch to another VM's socket",
             format_args!(
                 "mount -o remount,bind,nosuid,nodev,noexec,nosymfollow {shown} (Linux 5.10 and later; the device plugin \
                  does it at its start)"
@@ -126,10 +124,10 @@ fn mount_of_root(path: &Path, mount: Option<&[String]>, plugin: &str, findings: 
     }
 }
 
-fn directory(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
+fn directory(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
     let path = node.scope.sockets.host_root.device(&device.scope.id);
     let shown = path.display();
-    let restart = "restart the device plugin: it makes the directories at its start";
+    let restart = "restart the device plugin: it creates missing directories";
     let Some(found) = device.directory else {
         // What is below a root that is not mounted cannot be seen from here.
         if node.root.mount.is_some() {
@@ -167,7 +165,7 @@ fn directory(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
     }
 }
 
-fn info(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
+fn info(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
     let path = device.info.display();
     let restart = format_args!("restart the device plugin: it writes {path} at its start");
     let said = match &device.said {
@@ -182,7 +180,7 @@ fn info(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
     };
     let said = match said {
         Err(problem) => {
-            let problem = format_args!("the device-info file cannot be used: {problem}");
+            let problem = format_args!("the device-info file is invalid: {problem}");
             findings.push(Finding::new(Id::InfoUnusable, &path, problem, restart));
             return;
         }

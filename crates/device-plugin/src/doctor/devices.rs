@@ -1,30 +1,37 @@
 //! Who waits for whom: for each device its socket, who listens on it, and the switch's port.
 
-use super::{
-    scope,
-    snapshot::{Datapath, Device, Interface, Listening, Snapshot},
-};
+use super::snapshot::{Datapath, InspectedDevice, InspectedSwitch, Listening, Snapshot};
+use crate::{config::Switch, switch::database::InterfaceRow};
 use findings::{Finding, Id};
 use ovs::control;
 use vocabulary::{Quoted, SOCKET_FILE, SOCKET_PATH_MAX, SocketMode};
 
 /// One device, seen from both ends.
 struct Ends<'n> {
-    device: &'n Device,
+    device: &'n InspectedDevice,
     /// The socket's path on the host.
     socket: String,
     port: String,
-    switch: &'n scope::Switch,
+    switch: &'n Switch,
+    bridge: &'n str,
+    inspected: &'n InspectedSwitch,
 }
 
-pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding>) {
+pub(super) fn check(node: &Snapshot, device: &InspectedDevice, findings: &mut Vec<Finding>) {
     let Some((scope, switch)) = node.scope.switches.get(device.scope.switch).zip(node.switch(&device.scope))
     else {
         return;
     };
     let path = node.scope.sockets.host_root.device(&device.scope.id).join(SOCKET_FILE);
     let (socket, port) = (path.display().to_string(), device.scope.id.port_name());
-    let ends = Ends { device, socket, port, switch: scope };
+    let ends = Ends {
+        device,
+        socket,
+        port,
+        switch: scope,
+        bridge: node.scope.bridge(scope).unwrap_or("<bridge>"),
+        inspected: switch,
+    };
     findings.extend(ends.stale());
     // Without the database nobody can say what is missing.
     if switch.database.is_err() {
@@ -36,7 +43,7 @@ pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding
         // Told already, and then nothing that the database says of it is true.
         (Some(port), _) if is_broken(port, &switch.datapath) => None,
         (Some(port), mode) if port.mode() != Some(mode) => Some(ends.wrong_type(port)),
-        (Some(port), _) if port.connected => ends.wrong_path(port),
+        (Some(port), _) if port.is_connected() => ends.wrong_path(port),
         // What is below a root that is not mounted cannot be seen from here.
         (Some(port), _) if !device.socket && node.root.mount.is_none() => ends.wrong_path(port),
         (Some(port), SocketMode::Server) => ends.wrong_path(port).or_else(|| ends.waits_for_the_guest(port)),
@@ -47,9 +54,9 @@ pub(super) fn check(node: &Snapshot, device: &Device, findings: &mut Vec<Finding
 
 /// What is connected, and what is not in use.
 pub(super) fn facts(node: &Snapshot) -> Vec<String> {
-    let of = |device: &Device| {
+    let of = |device: &InspectedDevice| {
         let port = node.port(&device.scope)?;
-        let state = if port.connected { "connected" } else { "not connected" };
+        let state = if port.is_connected() { "connected" } else { "not connected" };
         let whose = pod(port).map(|pod| format!(", {pod}")).unwrap_or_default();
         let (id, mode) = (&device.scope.id, device.scope.mode.both_ends());
         Some(format!("device {id} ({mode}): port {}, {state}{whose}", port.name))
@@ -58,14 +65,14 @@ pub(super) fn facts(node: &Snapshot) -> Vec<String> {
 }
 
 /// Nothing for a port that somebody else has made.
-fn pod(port: &Interface) -> Option<String> {
-    let (namespace, pod) = port.pod.as_ref()?;
+fn pod(port: &InterfaceRow) -> Option<String> {
+    let (namespace, pod) = port.pod()?;
     Some(format!("pod {namespace}/{pod}"))
 }
 
-fn is_broken(port: &Interface, datapath: &Datapath) -> bool {
+fn is_broken(port: &InterfaceRow, datapath: &Datapath) -> bool {
     let absent = matches!(datapath, Datapath::Shows(answer) if !control::has_port(answer, &port.name));
-    let cut = port.path.as_ref().is_some_and(|path| path.len() > SOCKET_PATH_MAX);
+    let cut = port.path().is_some_and(|path| path.len() > SOCKET_PATH_MAX);
     absent || cut || port.error.is_some()
 }
 
@@ -84,7 +91,7 @@ impl Ends<'_> {
     }
 
     fn add_port(&self) -> String {
-        let (port, bridge) = (&self.port, self.switch.bridge.as_deref().unwrap_or("<bridge>"));
+        let (port, bridge) = (&self.port, self.bridge);
         let mode = self.device.scope.mode;
         let path = match mode {
             SocketMode::Server => format!(" options:vhost-server-path={}", self.socket),
@@ -107,13 +114,13 @@ impl Ends<'_> {
                      directory: the guest waits for it",
                     self.id()
                 ),
-                "start the device plugin (it moves sockets at once); its log says why it left this one alone",
+                "start the device plugin (it moves sockets within a second); its log says why it left this one alone",
             )),
             Listening::No => Some(Finding::new(
                 Id::SwitchSocketStale,
                 &path,
                 format_args!(
-                    "a killed switch has left its socket of device {}: DPDK fails to bind there ('Address already in \
+                    "a killed switch left its socket of device {}: DPDK fails to bind there ('Address already in \
                      use')",
                     self.id()
                 ),
@@ -138,7 +145,10 @@ impl Ends<'_> {
             Id::PortMissing,
             place,
             problem,
-            format_args!("look at Multus' and the CNI plugin's log of the pod; by hand: {}", self.add_port()),
+            format_args!(
+                "see the logs of Multus and the CNI plugin for the pod; by hand: {}",
+                self.add_port()
+            ),
         ))
     }
 
@@ -151,15 +161,15 @@ impl Ends<'_> {
                 Id::PortMissing,
                 place,
                 problem,
-                format_args!("start the VM anew; by hand: {}", self.add_port()),
+                format_args!("restart the VM; by hand: {}", self.add_port()),
             )
         })
     }
 
-    fn wrong_type(&self, port: &Interface) -> Finding {
+    fn wrong_type(&self, port: &InterfaceRow) -> Finding {
         let mode = self.device.scope.mode;
         let problem = format!(
-            "the port's type does not fit the resource's mode '{mode}' ({}): both ends listen, or none",
+            "the port's type does not fit the resource's mode '{mode}' ({}): both ends listen, or neither",
             mode.both_ends()
         );
         let place = format!("Interface {}, type = {}", port.name, Quoted(&port.kind));
@@ -171,15 +181,15 @@ impl Ends<'_> {
         )
     }
 
-    fn wrong_path(&self, port: &Interface) -> Option<Finding> {
-        let given = port.path.as_deref().filter(|_| self.device.scope.mode == SocketMode::Server)?;
-        let same = given == self.socket || port.leads_to.as_ref() == Some(&self.device.path);
+    fn wrong_path(&self, port: &InterfaceRow) -> Option<Finding> {
+        let given = port.path().filter(|_| self.device.scope.mode == SocketMode::Server)?;
+        let same = given == self.socket || self.inspected.resolved.get(&port.name) == Some(&self.device.path);
         (!same).then(|| {
             Finding::new(
                 Id::PortPathWrong,
                 format_args!("Interface {}, options:vhost-server-path = {}", port.name, Quoted(given)),
                 format_args!(
-                    "OVS looks elsewhere for the socket of device {}: the VM hangs in 'paused (starting up)'",
+                    "OVS uses another path for the socket of device {}: the VM hangs in 'paused (starting up)'",
                     self.id()
                 ),
                 format_args!(
@@ -190,9 +200,9 @@ impl Ends<'_> {
         })
     }
 
-    fn waits_for_the_guest(&self, port: &Interface) -> Option<Finding> {
+    fn waits_for_the_guest(&self, port: &InterfaceRow) -> Option<Finding> {
         let whose = pod(port).unwrap_or_else(|| "its pod".to_owned());
-        let look = match &port.pod {
+        let look = match port.pod() {
             Some((namespace, pod)) => format!("kubectl -n {namespace} get pod {pod}"),
             None => "kubectl get pods -A".to_owned(),
         };
@@ -201,9 +211,7 @@ impl Ends<'_> {
         let (id, problem) = match (self.device.socket, self.device.listening) {
             (false, _) => (
                 Id::GuestAbsent,
-                format!(
-                    "OVS waits for the guest, and there is no socket: {whose} has no VM that has come so far"
-                ),
+                format!("OVS waits for the guest, and there is no socket: {whose} has no running VM yet"),
             ),
             (true, Listening::No) => (
                 Id::GuestGone,
@@ -231,7 +239,7 @@ impl Ends<'_> {
         Some(Finding::new(id, place, problem, remedy))
     }
 
-    fn no_switch_socket(&self, port: &Interface) -> Option<Finding> {
+    fn no_switch_socket(&self, port: &InterfaceRow) -> Option<Finding> {
         // Told of where the switch has made it.
         if self.device.switch_socket.is_some() {
             return None;
@@ -243,14 +251,15 @@ impl Ends<'_> {
                 Id::SwitchSocketMissing,
                 "the switch's socket is not in the pod's directory: the guest waits for it",
             ),
-            false => {
-                (Id::GuestAbsent, "the switch listens, and no guest has connected: its VM does not run (yet)")
-            }
+            false => (
+                Id::GuestAbsent,
+                "the switch listens, and no guest has connected: its VM is not running (yet)",
+            ),
         };
         let remedy = match missing {
             true => format!(
-                "systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if \
-                 it does not come, ls -l {}/{}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log",
+                "systemctl restart openvswitch-switch, which creates it again (and interrupts every VM of this node for a moment); if \
+                 it does not come, ls -l {}/{}: if it is missing there, see ovs-vswitchd.log, otherwise the device plugin's log",
                 self.switch.sockets.as_ref().map(ToString::to_string).unwrap_or_default(),
                 self.port
             ),

@@ -9,44 +9,55 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    NodeError, Places,
-    kubelet::Kubelet,
+    NodeError, Sources,
     listeners::Listeners,
-    scope::{self, Scope},
-    snapshot::{Device, Hugepages, Root, Snapshot, SwitchSocket},
+    scope::{ConfiguredDevice, Scope},
+    snapshot::{Hugepages, InspectedDevice, Root, Snapshot, SwitchSocket},
     switch,
 };
+use crate::kubelet;
 use host_io::look::{self, Attributes};
 use host_io::source_file;
 use vocabulary::device_info::{self, DeviceInfo};
 use vocabulary::{DeviceId, HostDir, POD_DIR, SOCKET_FILE, SocketMode};
 
 /// One look at everything.
-pub(super) fn gather(mut scope: Scope, places: &Places) -> Result<Snapshot, NodeError> {
-    let files = InfoFiles::list(&places.device_info)?;
+pub(super) fn gather(mut scope: Scope, sources: &Sources) -> Result<Snapshot, NodeError> {
+    let files = InfoFiles::list(&sources.device_info)?;
     if scope.domain.is_none() {
         scope.devices = files.devices(&scope);
     }
     let mut names: BTreeSet<String> = scope.devices.iter().map(|device| device.id.port_name()).collect();
     names.insert(SOCKET_FILE.to_owned());
-    let kubelet = Kubelet::ask(&places.pod_resources, scope.domain.as_deref(), places.answer);
-    let listeners = Listeners::gather(&places.proc, kubelet.is_seen, &names);
-    let devices = scope.devices.iter().map(|device| Device {
-        in_use: kubelet.in_use(device),
+    let domain = scope.domain.clone().unwrap_or_default();
+    let kubelet = kubelet::ask(&sources.pod_resources, &domain, sources.answer);
+    // Pods' processes are in the kubelet's PID namespace or below: if it can be seen, they can.
+    let listeners = Listeners::gather(&sources.proc, kubelet.process.is_some(), &names);
+    // Without a configuration the resources' names are not known. A kubelet that has just started lists no pods yet.
+    let listing = kubelet.listing.filter(|listing| scope.domain.is_some() && !listing.pods.is_empty());
+    let in_use = |device: &ConfiguredDevice| {
+        let device = (device.resource.clone(), device.id.to_string());
+        listing.as_ref().map(|listing| listing.devices.contains(&device))
+    };
+    let devices = scope.devices.iter().map(|device| InspectedDevice {
+        in_use: in_use(device),
         ..look_at_device(device, &scope, &files, &listeners)
     });
     let ovsdbs: BTreeSet<&HostDir> = scope.switches.iter().map(|switch| &switch.ovsdb).collect();
     Ok(Snapshot {
-        hugepages: hugepages(&places.sys),
-        root: root(&scope, &places.proc)?,
+        hugepages: hugepages(&sources.sys),
+        root: root(&scope, &sources.proc)?,
         devices: devices.collect(),
         orphans: files.orphans(&scope),
-        switches: ovsdbs.iter().map(|&ovsdb| (ovsdb.clone(), switch::gather(ovsdb, places.answer))).collect(),
+        switches: ovsdbs
+            .iter()
+            .map(|&ovsdb| (ovsdb.clone(), switch::gather(ovsdb, sources.answer)))
+            .collect(),
         scope,
     })
 }
 
-/// What stands there; nothing if there is nothing. Being forbidden to look is no answer.
+/// `None` if there is nothing; permission denied is an error.
 fn look_at(path: &Path) -> Result<Option<Attributes>, NodeError> {
     match look::at(path) {
         Ok(found) => Ok(Some(found)),
@@ -88,7 +99,12 @@ fn mount_options(mountinfo: &str, path: &Path) -> Option<Vec<String>> {
     Some(options.split(',').map(str::to_owned).collect())
 }
 
-fn look_at_device(device: &scope::Device, scope: &Scope, files: &InfoFiles, listeners: &Listeners) -> Device {
+fn look_at_device(
+    device: &ConfiguredDevice,
+    scope: &Scope,
+    files: &InfoFiles,
+    listeners: &Listeners,
+) -> InspectedDevice {
     let directory = look::real(scope.sockets.host_root.as_ref()).join(device.id.as_str()).join(POD_DIR);
     let path = directory.join(SOCKET_FILE);
     let socket = look::there(&path).filter(|found| found.kind == look::Kind::Socket);
@@ -106,7 +122,7 @@ fn look_at_device(device: &scope::Device, scope: &Scope, files: &InfoFiles, list
         SwitchSocket { path, listening }
     });
     let info = files.path(device);
-    Device {
+    InspectedDevice {
         scope: device.clone(),
         path,
         directory: look::there(&directory),
@@ -119,7 +135,7 @@ fn look_at_device(device: &scope::Device, scope: &Scope, files: &InfoFiles, list
     }
 }
 
-fn switch_path(device: &scope::Device, scope: &Scope) -> Option<PathBuf> {
+fn switch_path(device: &ConfiguredDevice, scope: &Scope) -> Option<PathBuf> {
     let dir: &Path = scope.switches.get(device.switch)?.sockets.as_ref()?.as_ref();
     Some(dir.join(device.id.port_name()))
 }
@@ -142,7 +158,7 @@ impl InfoFiles {
         Ok(Self { dir: dir.to_owned(), said })
     }
 
-    fn path(&self, device: &scope::Device) -> PathBuf {
+    fn path(&self, device: &ConfiguredDevice) -> PathBuf {
         self.dir.join(device_info::file_name(&device.resource, &device.id))
     }
 
@@ -159,14 +175,14 @@ impl InfoFiles {
     }
 
     /// Without a configuration: every device that a file describes, if its directory is in our root.
-    fn devices(&self, scope: &Scope) -> Vec<scope::Device> {
+    fn devices(&self, scope: &Scope) -> Vec<ConfiguredDevice> {
         let device = |path: &PathBuf| {
             let (id, info) = self.device_of(path, scope)?;
             look::there(&scope.sockets.host_root.device(&id))?;
             // The file's name has the resource's with its slash lost; any text with the same file name will do.
             let name = path.file_name()?.to_str()?;
             let resource = name.strip_suffix(&format!("-{id}-device.json"))?.to_owned();
-            Some(scope::Device { id, resource, mode: info.mode, switch: 0 })
+            Some(ConfiguredDevice { id, resource, mode: info.mode, switch: 0 })
         };
         self.said.keys().filter_map(device).collect()
     }
@@ -181,5 +197,5 @@ impl InfoFiles {
 
 fn read(path: &Path) -> Result<Value, String> {
     let bytes = source_file::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    serde_json::from_slice(&bytes.unwrap_or_default()).map_err(|error| format!("is no JSON: {error}"))
+    serde_json::from_slice(&bytes.unwrap_or_default()).map_err(|error| format!("not valid JSON: {error}"))
 }

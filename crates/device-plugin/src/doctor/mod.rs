@@ -1,68 +1,88 @@
 //! A node: hugepages, the switch, the socket root, and for each device who waits for whom.
 
 mod check;
-pub(crate) mod command;
 mod devices;
 mod gather;
-mod kubelet;
 mod listeners;
-pub mod scope;
-pub mod snapshot;
+mod scope;
+mod snapshot;
 mod switch;
 mod switches;
 
 use std::{
     io,
     path::{Path, PathBuf},
+    process::ExitCode,
     time::Duration,
 };
 
-use crate::config::Config;
-use findings::Report;
+use crate::{config::Config, paths};
+use findings::{Report, exit};
 use host_io::source_file;
 use scope::Scope;
 
-/// Where the device plugin's configuration is, if nobody says otherwise.
-const CONFIG: &str = "/etc/vhostuser/device-plugin.yaml";
+/// Kept out of the sidecar, which runs once per VM.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The device plugin's configuration [default: /etc/vhostuser/device-plugin.yaml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where device-info files are
+    #[arg(long, value_name = "DIR", default_value = vocabulary::device_info::DEVICE_PLUGIN_DIR)]
+    device_info_dir: PathBuf,
+    /// The kubelet's PodResources socket: it knows which devices pods have
+    #[arg(long, value_name = "SOCKET", default_value = paths::POD_RESOURCES)]
+    pod_resources: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> ExitCode {
+    let sources = Sources {
+        config: args.config,
+        device_info: args.device_info_dir,
+        pod_resources: args.pod_resources,
+        proc: "/proc".into(),
+        sys: "/sys".into(),
+        answer: Duration::from_secs(2),
+    };
+    match examine(&sources) {
+        Ok(report) => exit::report(&report, args.json),
+        Err(failure) => exit::fail(exit::USAGE, &format!("error: {failure}")),
+    }
+}
 
 /// Where on this machine to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Sources {
     /// The device plugin's configuration; the usual place, if there is one there, where none is named.
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// The device-info files of device plugins.
-    pub device_info: PathBuf,
+    device_info: PathBuf,
     /// The kubelet's PodResources socket.
-    pub pod_resources: PathBuf,
+    pod_resources: PathBuf,
     /// The kernel's view of processes.
-    pub proc: PathBuf,
+    proc: PathBuf,
     /// The kernel's view of hardware.
-    pub sys: PathBuf,
+    sys: PathBuf,
     /// How long a switch or the kubelet may take to answer.
-    pub answer: Duration,
-}
-
-impl Places {
-    /// Those of this machine.
-    pub fn new(config: Option<PathBuf>, device_info: PathBuf, pod_resources: PathBuf) -> Self {
-        let (proc, sys, answer) = ("/proc".into(), "/sys".into(), Duration::from_secs(2));
-        Self { config, device_info, pod_resources, proc, sys, answer }
-    }
+    answer: Duration,
 }
 
 /// Something that must be looked at and cannot be.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}: run this as root, where the host's directories are mounted", path.display())]
-pub struct NodeError {
+pub(crate) struct NodeError {
     path: PathBuf,
     error: io::Error,
 }
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The configuration cannot be used.
-    #[error("{}: {problem}: name the device plugin's configuration with --config", path.display())]
+    #[error("{}: {problem}: pass the device plugin's configuration with --config", path.display())]
     Config {
         /// The file.
         path: PathBuf,
@@ -77,14 +97,14 @@ pub enum Failure {
 /// Looks at the node, and says what is wrong.
 ///
 /// # Errors
-/// The configuration cannot be used, or a part of the node cannot be looked at.
-pub fn examine(places: &Places) -> Result<Report, Failure> {
-    let scope = read_scope(places.config.as_deref())?;
-    Ok(check::check(&gather::gather(scope, places)?))
+/// The configuration cannot be used, or a part of the node cannot be inspected.
+pub(crate) fn examine(sources: &Sources) -> Result<Report, Failure> {
+    let scope = read_scope(sources.config.as_deref())?;
+    Ok(check::check(&gather::gather(scope, sources)?))
 }
 
 fn read_scope(named: Option<&Path>) -> Result<Scope, Failure> {
-    let path = named.unwrap_or(Path::new(CONFIG));
+    let path = named.unwrap_or(Path::new(paths::CONFIG));
     let failed = |problem: String| Failure::Config { path: path.to_owned(), problem };
     let bytes = source_file::read(path).map_err(|error| failed(error.to_string()))?;
     let scope = match bytes {
@@ -92,7 +112,7 @@ fn read_scope(named: Option<&Path>) -> Result<Scope, Failure> {
         None => return Err(failed("does not exist".to_owned())),
         Some(bytes) => {
             let yaml = String::from_utf8(bytes).map_err(|error| failed(error.to_string()))?;
-            Config::parse(&yaml).map(|config| Scope::of(&config))
+            Config::parse(&yaml).map(Scope::of)
         }
     };
     scope.map_err(|mistakes| failed(mistakes.to_string()))

@@ -1,85 +1,56 @@
-//! What a look at a node is about: the device plugin's configuration, or what can be said without one.
+//! What is inspected: what the device plugin's configuration names, or its defaults.
 
-use crate::config::{Config, Ports, Sockets};
+use crate::config::{Config, Sockets, Switch};
 use node::fields::Mistakes;
-use vocabulary::{DeviceId, HostDir, SocketMode};
+use vocabulary::{DeviceId, SocketMode};
 
-/// Where nothing is configured: the device plugin's defaults. Bridge and resources have none, so the names here are
-/// taken out again.
+/// The device plugin's defaults. Bridge and resources have none: the names here are not used.
 const DEFAULTS: &str =
     "{domain: vhostuser.network, switches: [{name: ovs, bridge: none}], dataplane: {name: none}}";
 
-/// What is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// The part of the resources' names before the slash; nothing without a configuration.
-    pub domain: Option<String>,
-    /// Where sockets are, and whose.
-    pub sockets: Sockets,
-    /// The switches.
-    pub switches: Vec<Switch>,
-    /// The devices.
-    pub devices: Vec<Device>,
+pub(super) struct Scope {
+    /// The part of the resources' names before the slash; `None` without a configuration.
+    pub(super) domain: Option<String>,
+    pub(super) sockets: Sockets,
+    pub(super) switches: Vec<Switch>,
+    pub(super) devices: Vec<ConfiguredDevice>,
 }
 
-/// A switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Switch {
-    /// What the configuration calls it.
-    pub name: String,
-    /// The socket of its OVSDB server.
-    pub ovsdb: HostDir,
-    /// The bridge of the devices; nothing without a configuration.
-    pub bridge: Option<String>,
-    /// Where it makes the sockets on which it listens.
-    pub sockets: Option<HostDir>,
-}
-
-/// A device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its id.
-    pub id: DeviceId,
-    /// Its resource's whole name.
-    pub resource: String,
+pub(super) struct ConfiguredDevice {
+    pub(super) id: DeviceId,
+    /// Its resource's full name.
+    pub(super) resource: String,
     /// The workload's end of the socket.
-    pub mode: SocketMode,
-    /// Its switch, by its place in [`Scope::switches`].
-    pub switch: usize,
+    pub(super) mode: SocketMode,
+    /// The index of its switch in [`Scope::switches`].
+    pub(super) switch: usize,
 }
 
 impl Scope {
-    /// All that a configuration names.
-    pub fn of(config: &Config) -> Self {
-        let device = |ports: &Ports, id| {
-            let resource = config.full_name(&ports.name);
-            Device { id, resource, mode: ports.mode, switch: ports.switch }
-        };
-        let devices =
-            config.resources.iter().flat_map(|ports| ports.devices().map(move |id| device(ports, id)));
-        let switches = config.switches.iter().map(|switch| Switch {
-            name: switch.name.clone(),
-            ovsdb: switch.ovsdb.clone(),
-            bridge: Some(switch.bridge.clone()),
-            sockets: switch.sockets.clone(),
-        });
-        Self {
-            domain: Some(config.domain.as_str().to_owned()),
-            sockets: config.sockets.clone(),
-            switches: switches.collect(),
-            devices: devices.collect(),
+    pub(super) fn of(config: Config) -> Self {
+        let mut devices = Vec::new();
+        for ports in &config.resources {
+            let (resource, mode, switch) = (config.full_name(&ports.name), ports.mode, ports.switch);
+            let device = |id| ConfiguredDevice { id, resource: resource.clone(), mode, switch };
+            devices.extend(ports.devices().map(device));
         }
+        let Config { domain, sockets, switches, .. } = config;
+        Self { domain: Some(domain.as_str().to_owned()), sockets, switches, devices }
     }
 
-    /// What there is to look at without a configuration.
+    /// What can be inspected without a configuration.
     ///
     /// # Errors
     /// Never; the type is that of reading a configuration.
-    pub fn defaults() -> Result<Self, Mistakes> {
-        let mut scope = Self::of(&Config::parse(DEFAULTS)?);
-        scope.domain = None;
-        scope.switches.iter_mut().for_each(|switch| switch.bridge = None);
-        Ok(scope)
+    pub(super) fn defaults() -> Result<Self, Mistakes> {
+        Ok(Self { domain: None, ..Self::of(Config::parse(DEFAULTS)?) })
+    }
+
+    /// The bridge of a switch's devices; `None` without a configuration.
+    pub(super) fn bridge<'s>(&self, switch: &'s Switch) -> Option<&'s str> {
+        self.domain.is_some().then_some(switch.bridge.as_str())
     }
 }
 
@@ -90,26 +61,26 @@ mod tests {
     #[test]
     fn takes_what_the_configuration_names() {
         let config = Config::parse(include_str!("../../../../examples/device-plugin.yaml")).unwrap();
-        let scope = Scope::of(&config);
+        let scope = Scope::of(config);
         assert_eq!(scope.devices.len(), 40);
         assert_eq!(
             scope.devices[32],
-            Device {
+            ConfiguredDevice {
                 id: "listening-0".parse().unwrap(),
                 resource: "vhostuser.network/listening".to_owned(),
                 mode: SocketMode::Client,
                 switch: 0
             }
         );
-        assert_eq!(scope.switches[0].bridge.as_deref(), Some("br-phy"));
+        assert_eq!(scope.bridge(&scope.switches[0]), Some("br-phy"));
     }
 
     #[test]
     fn without_one_takes_the_defaults() {
         let scope = Scope::defaults().unwrap();
-        assert_eq!((scope.domain, scope.devices.len()), (None, 0));
+        assert_eq!((&scope.domain, scope.devices.len()), (&None, 0));
         assert_eq!(scope.sockets.host_root.to_string(), "/var/run/vhostuser");
         assert_eq!(scope.switches[0].ovsdb.to_string(), "/var/run/openvswitch/db.sock");
-        assert_eq!(scope.switches[0].bridge, None);
+        assert_eq!(scope.bridge(&scope.switches[0]), None);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::{
-    scope,
-    snapshot::{Database, Datapath, Interface, Listening, Snapshot, Switch},
+use super::snapshot::{Datapath, InspectedSwitch, Listening, Snapshot};
+use crate::{
+    config::Switch,
+    switch::database::{Database, InterfaceRow},
 };
 use findings::{Finding, Id};
-use ovs::control;
+use ovs::{Obstacle, control, judge::judge_bridge};
 use vocabulary::{HostDir, Quoted, SOCKET_PATH_MAX};
 
 pub(super) fn check(node: &Snapshot, findings: &mut Vec<Finding>) {
@@ -23,9 +24,13 @@ pub(super) fn check(node: &Snapshot, findings: &mut Vec<Finding>) {
             )),
             Ok(database) => {
                 dpdk(&named, database, findings);
-                named.switches.iter().for_each(|each| bridge(each, database, findings));
+                for switch in &named.switches {
+                    if let Some(name) = node.scope.bridge(switch) {
+                        bridge(&switch.name, name, database, findings);
+                    }
+                }
                 // Without DPDK each of them has an error, and nothing is wrong with it.
-                let interfaces = database.interfaces.iter().filter(|_| database.dpdk_initialized);
+                let interfaces = database.interfaces.iter().filter(|_| database.state.dpdk_initialized);
                 let interfaces =
                     interfaces.filter(|each| is_of_dpdk(each) && !meets_a_stale_socket(node, each));
                 interfaces.for_each(|each| interface(&named, switch, each, findings));
@@ -39,7 +44,7 @@ pub(super) fn facts(node: &Snapshot) -> impl Iterator<Item = String> {
         let database = switch.database.as_ref().ok()?;
         let version =
             |version: &Option<String>| version.clone().unwrap_or_else(|| "of unknown version".to_owned());
-        let (ovs, dpdk) = (version(&database.ovs_version), version(&database.dpdk_version));
+        let (ovs, dpdk) = (version(&database.state.ovs_version), version(&database.state.dpdk_version));
         let ports = database.interfaces.iter().filter(|interface| interface.mode().is_some()).count();
         let names: Vec<_> = Named::of(node, ovsdb).switches.iter().map(|each| each.name.as_str()).collect();
         let names = names.join(", ");
@@ -49,7 +54,7 @@ pub(super) fn facts(node: &Snapshot) -> impl Iterator<Item = String> {
 
 /// One OVS, by the configuration's names for its bridges.
 struct Named<'n> {
-    switches: Vec<&'n scope::Switch>,
+    switches: Vec<&'n Switch>,
 }
 
 impl<'n> Named<'n> {
@@ -63,19 +68,19 @@ impl<'n> Named<'n> {
     }
 }
 
-fn is_of_dpdk(interface: &Interface) -> bool {
+fn is_of_dpdk(interface: &InterfaceRow) -> bool {
     interface.kind == "dpdk" || interface.mode().is_some()
 }
 
 /// Then its error is that socket's, which is told of its device.
-fn meets_a_stale_socket(node: &Snapshot, interface: &Interface) -> bool {
+fn meets_a_stale_socket(node: &Snapshot, interface: &InterfaceRow) -> bool {
     let mut devices = node.devices.iter().filter(|device| device.scope.id.port_name() == interface.name);
     devices
         .any(|device| device.switch_socket.as_ref().is_some_and(|socket| socket.listening == Listening::No))
 }
 
 fn process(named: &Named<'_>, datapath: &Datapath, findings: &mut Vec<Finding>) {
-    let start = "systemctl restart openvswitch-switch, and look at ovs-vswitchd.log";
+    let start = "systemctl restart openvswitch-switch, then see ovs-vswitchd.log";
     match datapath {
         Datapath::Unknown(dir) => findings.push(Finding::new(
             Id::VswitchdUnknown,
@@ -94,7 +99,7 @@ fn process(named: &Named<'_>, datapath: &Datapath, findings: &mut Vec<Finding>) 
 }
 
 fn dpdk(named: &Named<'_>, database: &Database, findings: &mut Vec<Finding>) {
-    if !database.dpdk_initialized {
+    if !database.state.dpdk_initialized {
         findings.push(Finding::new(
             Id::DpdkOff,
             named.place("Open_vSwitch.dpdk_initialized = false"),
@@ -105,27 +110,26 @@ fn dpdk(named: &Named<'_>, database: &Database, findings: &mut Vec<Finding>) {
     }
 }
 
-fn bridge(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding>) {
-    let Some(bridge) = &scope.bridge else { return };
-    let Some(datapath_type) = database.bridges.get(bridge) else {
-        findings.push(Finding::new(
-            Id::BridgeMissing,
-            format_args!("switches '{}', bridge = {bridge}", scope.name),
-            "OVS has no such bridge: no port can be plugged",
-            format_args!("ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type=netdev"),
-        ));
-        return;
-    };
-    if datapath_type != "netdev" {
-        let shown = if datapath_type.is_empty() { "system" } else { datapath_type };
-        findings.push(Finding::new(
+fn bridge(switch: &str, bridge: &str, database: &Database, findings: &mut Vec<Finding>) {
+    match judge_bridge(database.bridges.get(bridge).map(String::as_str)) {
+        Some(Obstacle::NoBridge) => {
+            findings.push(Finding::new(
+                Id::BridgeMissing,
+                format_args!("switches '{switch}', bridge = {bridge}"),
+                "OVS has no such bridge: no port can be plugged",
+                format_args!("ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type=netdev"),
+            ));
+            return;
+        }
+        Some(Obstacle::NotUserspace(shown)) => findings.push(Finding::new(
             Id::BridgeNotUserspace,
-            format_args!("Bridge {bridge}, datapath_type = {}", Quoted(shown)),
+            format_args!("Bridge {bridge}, datapath_type = {}", Quoted(&shown)),
             "the bridge is in the kernel's datapath: vhost-user ports exist in userspace only",
             format_args!("ovs-vsctl set bridge {bridge} datapath_type=netdev"),
-        ));
+        )),
+        _ => {}
     }
-    let uplink = |interface: &Interface| interface.kind == "dpdk" && interface.bridge == *bridge;
+    let uplink = |interface: &InterfaceRow| interface.kind == "dpdk" && interface.bridge == bridge;
     if !database.interfaces.iter().any(uplink) {
         findings.push(Finding::new(
             Id::BridgeNoUplink,
@@ -138,14 +142,19 @@ fn bridge(scope: &scope::Switch, database: &Database, findings: &mut Vec<Finding
     }
 }
 
-fn interface(named: &Named<'_>, switch: &Switch, interface: &Interface, findings: &mut Vec<Finding>) {
-    let Interface { name, bridge, path, error, .. } = interface;
-    if let Some(path) = path.as_ref().filter(|path| path.len() > SOCKET_PATH_MAX) {
+fn interface(
+    named: &Named<'_>,
+    switch: &InspectedSwitch,
+    interface: &InterfaceRow,
+    findings: &mut Vec<Finding>,
+) {
+    let InterfaceRow { name, bridge, error, .. } = interface;
+    if let Some(path) = interface.path().filter(|path| path.len() > SOCKET_PATH_MAX) {
         findings.push(Finding::new(
             Id::PortPathTooLong,
             format_args!("Interface {name}, options:vhost-server-path = {}", Quoted(path)),
             format_args!(
-                "the path has {} bytes, more than {SOCKET_PATH_MAX}: OVS cuts it off without a word, and connects to nothing",
+                "the path has {} bytes, more than {SOCKET_PATH_MAX}: OVS silently truncates it, and connects to nothing",
                 path.len()
             ),
             format_args!("ovs-vsctl set Interface {name} options:vhost-server-path=<a shorter path>"),
@@ -156,9 +165,7 @@ fn interface(named: &Named<'_>, switch: &Switch, interface: &Interface, findings
             Id::InterfaceError,
             format_args!("Interface {name}, error = {}", Quoted(error)),
             format_args!("OVS could not make this port of bridge {bridge}"),
-            format_args!(
-                "correct what the error names, then ovs-vsctl del-port {name} and start the pod anew"
-            ),
+            format_args!("correct what the error names, then ovs-vsctl del-port {name} and restart the pod"),
         ));
     } else if let Datapath::Shows(answer) = &switch.datapath
         && !control::has_port(answer, name)

@@ -21,42 +21,23 @@ use tower::service_fn;
 /// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// Nobody there.
     #[error("cannot connect to {socket}: {reason}")]
-    Unreachable {
-        /// The socket.
-        socket: PathBuf,
-        /// What the kernel or the protocol said.
-        reason: String,
-    },
-    /// An error for an answer.
+    Unreachable { socket: PathBuf, reason: String },
+    /// `code` is gRPC's, in words.
     #[error("{socket} answered {code}: {message}")]
-    Refused {
-        /// The socket.
-        socket: PathBuf,
-        /// The gRPC code, in words.
-        code: String,
-        /// What came with it.
-        message: String,
-    },
-    /// No answer.
+    Refused { socket: PathBuf, code: String, message: String },
     #[error("{socket} did not answer within {limit:?}")]
-    TooLate {
-        /// The socket.
-        socket: PathBuf,
-        /// The time it had.
-        limit: Duration,
-    },
+    TimedOut { socket: PathBuf, limit: Duration },
 }
 
-/// Connects, calls, and leaves; all of it within the limit.
+/// Connects, calls and disconnects, all within the limit.
 pub(super) async fn call<T>(
     socket: &Path,
     limit: Duration,
     call: impl AsyncFnOnce(Channel) -> Result<T, Status>,
 ) -> Result<T, CallError> {
     let deadline = Instant::now() + limit;
-    let late = |_| CallError::TooLate { socket: socket.to_owned(), limit };
+    let late = |_| CallError::TimedOut { socket: socket.to_owned(), limit };
     let channel = timeout_at(deadline, connect(socket)).await.map_err(late)??;
     let answer = timeout_at(deadline, call(channel)).await.map_err(late)?;
     answer.map_err(|status| CallError::Refused {
@@ -72,12 +53,12 @@ async fn connect(socket: &Path) -> Result<Channel, CallError> {
         let path = path.clone();
         async move { Ok::<_, io::Error>(TokioIo::new(UnixStream::connect(path).await?)) }
     });
-    // The name is of no interest to anybody: it is what `:authority` says.
+    // Only `:authority` has this name.
     let connected = Endpoint::from_static("http://localhost").connect_with_connector(connector).await;
     connected.map_err(|error| CallError::Unreachable { socket: socket.to_owned(), reason: innermost(&error) })
 }
 
-/// What is at the bottom: `tonic` itself says "transport error" only.
+/// The root cause: `tonic` itself says "transport error" only.
 fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

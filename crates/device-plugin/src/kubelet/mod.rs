@@ -2,28 +2,27 @@
 //! and `prost`.
 //!
 //! ```text
-//! registration   is a registration due, for each resource      standing   the rules, pure
-//!   socket       our socket in the kubelet's directory         streams    does the kubelet listen to us
-//!   register     the call                                      channel    a client over a unix socket
-//!   server       what the kubelet calls                       wire       our types in its words
+//! serve          all resources, each with
+//!   registration   its socket in the kubelet's directory and its registration      schedule   when, pure
+//!   server         what the kubelet calls                                          wire       our types as messages
+//!   streams        whether the kubelet listens                                     channel    a client
 //! podresources   which devices pods have
 //! ```
 
 mod channel;
 mod podresources;
-mod register;
 mod registration;
+mod schedule;
 mod serve;
 mod server;
 mod socket;
-mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-pub(crate) use podresources::{Asked, Listing, ask, in_use};
-pub(crate) use serve::{KubeletError, serve};
+pub(crate) use podresources::{Listing, ask, in_use};
+pub(crate) use serve::Plugin;
 pub(crate) use socket::socket_path;
 
 /// Generated from `proto`; private, so that nothing else speaks the wire's types.

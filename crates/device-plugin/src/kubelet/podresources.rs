@@ -17,7 +17,7 @@ const ANSWER_MAX: usize = 64 << 20;
 /// Why it is not known what is in use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the kubelet does not tell which devices are in use: {0}: mount its pod-resources directory, or name the socket \
+    "the kubelet does not report which devices are in use: {0}: mount its pod-resources directory, or pass the socket \
      with --pod-resources"
 )]
 pub(crate) struct PodResourcesError(#[from] pub(super) CallError);
@@ -33,7 +33,7 @@ pub(crate) struct Listing {
 
 /// What the kubelet says to somebody who asks once, and is no daemon.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct Answer {
     /// Its process, if that can be seen from here.
     pub(crate) process: Option<NonZeroI32>,
     /// Its list.
@@ -41,10 +41,10 @@ pub(crate) struct Asked {
 }
 
 /// Asks, and waits so long for the answer. Where there is no kubelet nothing is known.
-pub(crate) fn ask(socket: &Path, domain: &str, limit: Duration) -> Asked {
-    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Asked::default() };
+pub(crate) fn ask(socket: &Path, domain: &str, limit: Duration) -> Answer {
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return Answer::default() };
     runtime.block_on(async {
-        Asked { process: process(socket).await, listing: in_use(socket, domain, limit).await.ok() }
+        Answer { process: process(socket).await, listing: in_use(socket, domain, limit).await.ok() }
     })
 }
 

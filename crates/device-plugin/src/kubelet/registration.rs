@@ -1,19 +1,21 @@
-//! Keeps one resource registered: with whichever kubelet is there, under a socket that the kubelet removes whenever
-//! it starts. Every turn looks at what there is and does what is due, so no event can be missed.
+//! Keeps one resource registered with the kubelet. Once a second it looks at the kubelet's directory and does what is
+//! due, so no event can be missed: a new inode of `kubelet.sock` is a new kubelet, and a kubelet that starts removes
+//! our socket.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use tracing::{debug, info, warn};
 
 use super::{
-    register::register,
-    server::next,
+    channel::{self, CallError},
+    proto::plugin::{RegisterRequest, registration_client::RegistrationClient},
+    schedule::{Schedule, Step, Timing},
+    server::{next, options},
     socket::{Connections, FileId, PluginSocket, SocketError},
-    standing::{Standing, Step},
     streams::Streams,
 };
 use crate::{
@@ -22,75 +24,85 @@ use crate::{
     resource::{Offer, Resource},
 };
 
-/// When there is nothing to wait for but changes.
-const NEVER: Duration = Duration::from_secs(3600);
+/// The kubelet's socket in its directory.
+pub(super) const KUBELET_SOCKET: &str = "kubelet.sock";
 
-/// One resource and how it stands with the kubelet.
+const VERSION: &str = "v1beta1";
+
+/// How long one registration may take. The kubelet answers after it has connected to us and asked for our options.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// One resource and the state of its registration.
 pub(super) struct Registration {
     pub(super) resource: Arc<dyn Resource>,
-    /// Our socket.
+    /// Our socket, which the kubelet finds by its file name.
     pub(super) path: PathBuf,
-    /// Its file name, which is what the kubelet is told.
-    pub(super) endpoint: String,
     /// The kubelet's socket.
     pub(super) kubelet: PathBuf,
     /// To the server.
     pub(super) connections: Connections,
     pub(super) socket: Option<PluginSocket>,
     pub(super) streams: Streams,
-    pub(super) standing: Standing,
+    pub(super) timing: Timing,
+    pub(super) schedule: Schedule,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
-    /// The last thing that was told about why it is not registered.
-    pub(super) told: Option<String>,
+    /// The last reported reason for not being registered.
+    pub(super) reported: Option<String>,
 }
 
 impl Registration {
-    /// Runs until told to stop, or until something needs a human. `ticks` tells that the kubelet's directory may have
-    /// changed.
-    pub(super) async fn run(
-        mut self,
-        mut ticks: watch::Receiver<()>,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<(), SocketError> {
+    /// Runs until `stop`, or until something needs a human.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), SocketError> {
         let mut offers = self.resource.offers();
-        let mut changes = self.streams.changes();
+        let mut looks = interval(self.timing.look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.count(&offers.borrow_and_update());
-            let wake = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                wake = self.look() => wake?.unwrap_or_else(|| Instant::now() + NEVER),
-            };
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
-                _ = ticks.changed() => {}
-                () = changes.next() => {}
+                looked = self.look() => looked?,
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                _ = looks.tick() => {}
+                () = self.streams.changed() => {}
                 () = next(&mut offers) => {}
-                () = sleep_until(wake) => {}
             }
         }
     }
 
-    /// Does what is due, and tells when something will be due without anything changing.
-    async fn look(&mut self) -> Result<Option<Instant>, SocketError> {
-        loop {
-            if !self.bound().await? {
-                return Ok(None);
+    async fn look(&mut self) -> Result<(), SocketError> {
+        if !self.bound().await? {
+            return Ok(());
+        }
+        if self.schedule.is_another(FileId::of(&self.kubelet)) {
+            self.streams.end_all();
+        }
+        match self.schedule.step(Instant::now(), self.streams.any_open()) {
+            Step::Register => self.register().await,
+            Step::Wait => {}
+            Step::NoKubelet => self.not_ready(format!(
+                "{} does not exist: start the kubelet, or pass its directory with --kubelet-dir",
+                self.kubelet.display()
+            )),
+            Step::Silent => {
+                let reason = "registered, but the kubelet does not listen";
+                self.readiness.not_ready(self.resource.name(), reason);
+                self.reported = Some(reason.to_owned());
             }
-            let kubelet = FileId::of(&self.kubelet);
-            match self.standing.step(Instant::now(), kubelet, self.streams.any_open()) {
-                Step::Another => self.streams.begin(),
-                Step::Register => self.register().await,
-                Step::Wait(until) => {
-                    self.tell();
-                    return Ok(until);
+            Step::Listening => {
+                if self.reported.take().is_some() {
+                    info!(resource = self.resource.name(), "the kubelet listens");
                 }
+                self.readiness.ready(self.resource.name());
             }
         }
+        Ok(())
     }
 
-    /// Makes sure that our socket is there. It is bound anew without a registration: a kubelet that has a stream open
-    /// does not look for it, and one that has just started is told by its own socket.
+    /// Makes sure that our socket is there. It is bound again without a registration: a kubelet that has a stream open
+    /// does not look for it, and one that has just started is noticed by its own socket.
     async fn bound(&mut self) -> Result<bool, SocketError> {
         if self.socket.as_ref().is_some_and(PluginSocket::is_there) {
             return Ok(true);
@@ -113,44 +125,38 @@ impl Registration {
     async fn register(&mut self) {
         let name = self.resource.name();
         debug!(resource = name, "registering");
-        match register(&self.kubelet, name, &self.endpoint).await {
+        match self.call().await {
             Ok(()) => {
-                self.standing.registered(Instant::now());
+                self.schedule.accepted(Instant::now());
                 self.metrics.registered(name);
                 info!(resource = name, kubelet = %self.kubelet.display(), "registered");
             }
             Err(error) => {
-                self.standing.refused(Instant::now());
+                self.schedule.failed(Instant::now());
                 self.metrics.registration_failed(name);
                 self.not_ready(format!("not registered: {error}"));
             }
         }
     }
 
-    /// Tells what there is to wait for, unless a failure has told it.
-    fn tell(&mut self) {
-        if !self.standing.has_kubelet() {
-            let kubelet = self.kubelet.display();
-            self.not_ready(format!(
-                "{kubelet} does not exist: start the kubelet, or name its directory with --kubelet-dir"
-            ));
-        } else if self.standing.is_registered() && self.streams.any_open() {
-            if self.told.take().is_some() {
-                info!(resource = self.resource.name(), "the kubelet listens");
-            }
-            self.readiness.ready(self.resource.name());
-        } else if self.standing.is_registered() {
-            let reason = "registered, but the kubelet does not listen";
-            self.readiness.not_ready(self.resource.name(), reason);
-            self.told = Some(reason.to_owned());
-        }
+    async fn call(&self) -> Result<(), CallError> {
+        let request = RegisterRequest {
+            version: VERSION.to_owned(),
+            endpoint: self.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            resource_name: self.resource.name().to_owned(),
+            options: Some(options()),
+        };
+        channel::call(&self.kubelet, LIMIT, async |channel| {
+            RegistrationClient::new(channel).register(request).await.map(drop)
+        })
+        .await
     }
 
     fn not_ready(&mut self, reason: String) {
-        if self.told.as_ref() != Some(&reason) {
+        if self.reported.as_ref() != Some(&reason) {
             warn!(resource = self.resource.name(), "{reason}");
             self.readiness.not_ready(self.resource.name(), reason.clone());
-            self.told = Some(reason);
+            self.reported = Some(reason);
         }
     }
 

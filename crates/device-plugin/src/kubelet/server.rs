@@ -23,6 +23,11 @@ use crate::{
 };
 use vocabulary::Quoted;
 
+/// What this plugin asks of the kubelet.
+pub(super) fn options() -> DevicePluginOptions {
+    DevicePluginOptions { pre_start_required: false, get_preferred_allocation_available: true }
+}
+
 /// The service of one resource.
 pub(super) struct PluginService {
     pub(super) resource: Arc<dyn Resource>,
@@ -40,10 +45,7 @@ impl DevicePlugin for PluginService {
         &self,
         _: Request<Empty>,
     ) -> Result<Response<DevicePluginOptions>, Status> {
-        Ok(Response::new(DevicePluginOptions {
-            pre_start_required: false,
-            get_preferred_allocation_available: true,
-        }))
+        Ok(Response::new(options()))
     }
 
     async fn list_and_watch(&self, _: Request<Empty>) -> Result<Response<Self::ListAndWatchStream>, Status> {
@@ -122,8 +124,8 @@ impl PluginService {
         match containers.iter().flatten().find(|id| !known.contains(id.as_str())) {
             None => Ok(()),
             Some(id) => Err(AllocateError::Unknown(format!(
-                "resource {} has no device {}, only {} others: it is gone from the configuration, or the kubelet's \
-                 list is an old one",
+                "resource {} has no device {}, only {} others: it was removed from the configuration, or the kubelet's \
+                 list is outdated",
                 self.resource.name(),
                 Quoted(id),
                 known.len()

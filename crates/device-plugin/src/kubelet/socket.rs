@@ -24,46 +24,25 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Why there is no socket for the kubelet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SocketError {
-    /// The kernel takes no such path.
     #[error(
         "socket {} has {length} bytes, more than the {SOCKET_PATH_MAX} that a socket path can have: \
          choose a shorter domain or resource name",
         .path.display()
     )]
-    TooLong {
-        /// The socket.
-        path: PathBuf,
-        /// Its length.
-        length: usize,
-    },
-    /// The kubelet has not been started yet, or another directory is meant.
-    #[error("directory {} does not exist: start the kubelet, or name its directory with --kubelet-dir", .0.display())]
+    TooLong { path: PathBuf, length: usize },
+    #[error("directory {} does not exist: start the kubelet, or pass its directory with --kubelet-dir", .0.display())]
     NoDirectory(PathBuf),
-    /// No right to make a socket there.
     #[error(
         "directory {} cannot be written by user {user}: run as root and mount the directory read-write",
         .dir.display()
     )]
-    NotWritable {
-        /// The directory.
-        dir: PathBuf,
-        /// The effective user id.
-        user: u32,
-    },
-    /// Another process answers on the socket.
-    #[error("socket {} is served by another process: end that one first, one device plugin is enough for a node", .0.display())]
+    NotWritable { dir: PathBuf, user: u32 },
+    #[error("socket {} is in use by another process: stop it first (one device plugin per node)", .0.display())]
     InUse(PathBuf),
-    /// Something that is not a socket has the name.
-    #[error("socket {}: the name is taken by something that is not a socket: remove it", .0.display())]
+    #[error("socket {}: the path exists and is not a socket: remove it", .0.display())]
     NotASocket(PathBuf),
-    /// Anything else.
     #[error("socket {}: {error}", .path.display())]
-    Io {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
 }
 
 impl SocketError {

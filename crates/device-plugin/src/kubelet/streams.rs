@@ -1,85 +1,60 @@
-//! Whether the kubelet listens to us: who has `ListAndWatch` open.
+//! The open `ListAndWatch` streams: whether the kubelet listens to us.
 
-use std::{future::pending, sync::Arc};
+use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// The streams that were opened since the last kubelet came. Clones share them.
+/// The streams of the present kubelet. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Streams(Arc<watch::Sender<State>>);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct State {
-    /// Which kubelet.
-    generation: u64,
-    open: usize,
+pub(super) struct Streams {
+    /// Each stream holds a receiver; sending ends them all.
+    kubelet: Arc<watch::Sender<()>>,
+    changed: Arc<Notify>,
 }
 
 impl Streams {
     pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::default()))
+        Self { kubelet: Arc::new(watch::Sender::new(())), changed: Arc::default() }
     }
 
-    /// Another kubelet has come. It has no stream yet, and those that are open are of no use to anybody.
-    pub(super) fn begin(&self) {
-        self.0.send_modify(|state| *state = State { generation: state.generation + 1, open: 0 });
-    }
-
-    /// A stream, which is open until what is returned is dropped.
+    /// A stream, which counts as open until the value is dropped.
     pub(super) fn open(&self) -> OpenStream {
-        self.0.send_modify(|state| state.open += 1);
-        OpenStream {
-            generation: self.0.borrow().generation,
-            changes: self.0.subscribe(),
-            streams: self.clone(),
-        }
+        self.changed.notify_one();
+        OpenStream { superseded: self.kubelet.subscribe(), changed: Arc::clone(&self.changed) }
     }
 
     pub(super) fn any_open(&self) -> bool {
-        self.0.borrow().open > 0
+        self.kubelet.receiver_count() > 0
     }
 
-    /// Tells of each change from now on.
-    pub(super) fn changes(&self) -> Changes {
-        Changes(self.0.subscribe())
+    /// Another kubelet has come: nobody reads the open streams any more.
+    pub(super) fn end_all(&self) {
+        self.kubelet.send_replace(());
     }
-}
 
-#[derive(Debug)]
-pub(super) struct Changes(watch::Receiver<State>);
-
-impl Changes {
-    pub(super) async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
-            pending::<()>().await;
-        }
+    /// Waits until one is opened or ends.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
 #[derive(Debug)]
 pub(super) struct OpenStream {
-    generation: u64,
-    changes: watch::Receiver<State>,
-    streams: Streams,
+    superseded: watch::Receiver<()>,
+    changed: Arc<Notify>,
 }
 
 impl OpenStream {
     /// Waits until another kubelet has come.
     pub(super) async fn superseded(&mut self) {
-        let own = self.generation;
-        if self.changes.wait_for(|state| state.generation != own).await.is_err() {
-            pending::<()>().await;
-        }
+        // The sender lives as long as the server.
+        let _ = self.superseded.changed().await;
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.streams.0.send_if_modified(|state| {
-            let counts = state.generation == self.generation;
-            state.open -= usize::from(counts);
-            counts
-        });
+        self.changed.notify_one();
     }
 }
 
@@ -88,32 +63,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_earlier_kubelets_streams_count_for_nothing_and_end() {
+    async fn an_earlier_kubelets_streams_end() {
         let streams = Streams::new();
         assert!(!streams.any_open());
         let first = streams.open();
+        streams.changed().await;
         let mut second = streams.clone().open();
         drop(first);
+        streams.changed().await;
         assert!(streams.any_open());
 
-        streams.begin();
-        assert!(!streams.any_open());
-        let third = streams.open();
+        streams.end_all();
         second.superseded().await;
         drop(second);
-        assert!(streams.any_open());
-        drop(third);
         assert!(!streams.any_open());
-    }
-
-    #[tokio::test]
-    async fn tells_of_changes() {
-        let streams = Streams::new();
-        let mut changes = streams.changes();
-        let stream = streams.open();
-        changes.next().await;
-        drop(stream);
-        changes.next().await;
-        assert!(!changes.0.has_changed().unwrap());
+        let _third = streams.open();
+        assert!(streams.any_open());
     }
 }

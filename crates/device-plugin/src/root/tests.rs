@@ -89,7 +89,7 @@ fn the_root_is_a_mount_of_its_own() {
     // A root that somebody else works in.
     assert_eq!(
         SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
-        "socket root /run/vhostuser: another device plugin works in it: end that one first"
+        "socket root /run/vhostuser: in use by another device plugin: stop it first"
     );
 
     // Offered no more.
@@ -276,7 +276,7 @@ fn only_a_directory_of_its_own_is_taken() {
     fs::write("/run/vhostuser/somebodys", "").unwrap();
     assert_eq!(
         SocketRoot::prepare(&settings(None)).unwrap_err().to_string(),
-        "socket root /run/vhostuser is not empty and was not made by this plugin: give it a directory of its own \
+        "socket root /run/vhostuser is not empty and was not made by this plugin: give it a dedicated directory \
          (sockets.hostRoot)"
     );
     assert!(mounts().is_empty());
@@ -289,17 +289,54 @@ fn only_a_directory_of_its_own_is_taken() {
     config.sockets.host_root = "/run/open/root".parse().unwrap();
     assert_eq!(
         SocketRoot::prepare(&config).unwrap_err().to_string(),
-        "socket root /run/open/root: others than root may change its parent directory: give it a place that is \
-         root's, such as /run"
+        "socket root /run/open/root: users other than root can change its parent directory: use a \
+         directory of root's, such as /run"
     );
     // Where nobody would see the mounts: /mnt is private here.
     config.sockets.host_root = "/mnt/root".parse().unwrap();
     fs::set_permissions("/mnt", fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(
         SocketRoot::prepare(&config).unwrap_err().to_string(),
-        "socket root /mnt/root: mounts made here are seen in this mount namespace only: in a container the volume needs \
+        "socket root /mnt/root: mounts made here are visible in this mount namespace only: in a container the volume needs \
          mountPropagation: Bidirectional; elsewhere see mount(8), --make-shared"
     );
+}
+
+/// containerd and CRI-O create a missing mount source, as root: after somebody has removed the root under running pods,
+/// the plugin must start again.
+#[test]
+fn mount_points_that_a_runtime_makes_are_no_obstacle() {
+    if !inside("root::tests::mount_points_that_a_runtime_makes_are_no_obstacle") {
+        return;
+    }
+    let pod = |id: &str| format!("/run/vhostuser/{id}/pod");
+    for name in ["sockets-0", "listening-0"] {
+        fs::create_dir_all(pod(name)).unwrap();
+    }
+    fs::create_dir("/run/vhostuser/sockets-1").unwrap();
+    // With anything in them, or not root's, they may be somebody's.
+    let refused = || assert!(matches!(SocketRoot::prepare(&settings(None)), Err(RootError::NotOurs(_))));
+    fs::write(pod("sockets-0") + "/file", "").unwrap();
+    refused();
+    fs::remove_file(pod("sockets-0") + "/file").unwrap();
+    fs::create_dir("/run/vhostuser/sockets-1/other").unwrap();
+    refused();
+    fs::remove_dir("/run/vhostuser/sockets-1/other").unwrap();
+    std::os::unix::fs::chown(pod("listening-0"), Some(1000), None).unwrap();
+    refused();
+    std::os::unix::fs::chown(pod("listening-0"), Some(0), None).unwrap();
+    assert!(Path::new(&pod("sockets-0")).exists(), "nothing is removed from a root that is not claimed");
+
+    let root = SocketRoot::prepare(&settings(None)).unwrap();
+    for (name, mode, uid, bits) in [
+        ("sockets-0", SocketMode::Server, 107, 0o770),
+        ("sockets-1", SocketMode::Server, 107, 0o770),
+        ("listening-0", SocketMode::Client, 0, 0o750),
+    ] {
+        root.ensure(&id(name), mode).unwrap();
+        let meta = fs::metadata(pod(name)).unwrap();
+        assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (uid, 107, bits), "{name}");
+    }
 }
 
 #[test]

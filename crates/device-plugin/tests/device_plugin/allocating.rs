@@ -8,7 +8,10 @@ use crate::{
     },
     own_mounts::alone,
 };
-use kubelet_sim::{Allocation, Mount};
+use kubelet_sim::{
+    Allocation, Mount,
+    messages::{AllocateRequest, ContainerAllocateRequest},
+};
 
 fn mount(id: &str, read_only: bool) -> Mount {
     Mount {
@@ -49,6 +52,27 @@ async fn a_container_gets_its_own_directories() {
         let metric = |name: &str| plugin.metric(&format!("{name}{{resource=\"{SOCKETS}\"}}"));
         assert_eq!((metric("allocations_total"), metric("allocation_errors_total")), (1, 0));
         assert_eq!(device_info(), expected_device_info());
+        plugin.stop().await;
+    })
+    .await;
+}
+
+/// The kubelet passes ids in random order; Multus sorts them by string before it gives them to networks.
+#[tokio::test]
+async fn paths_are_sorted_by_device() {
+    alone("allocating::paths_are_sorted_by_device", async {
+        let mut node = Node::new().await;
+        let plugin = node.ready_plugin().await;
+        for order in [["sockets-2", "sockets-0", "sockets-1"], ["sockets-1", "sockets-2", "sockets-0"]] {
+            let request = ContainerAllocateRequest { devices_ids: order.map(str::to_owned).to_vec() };
+            let request = AllocateRequest { container_requests: vec![request] };
+            let answer = node.kubelet.client(SOCKETS).allocate(request).await.unwrap().into_inner();
+            let container = &answer.container_responses[0];
+            let sockets = [0, 1, 2].map(|n| format!("/var/run/vhostuser/sockets-{n}/vhost.sock"));
+            assert_eq!(container.envs["VHOSTUSER_SOCKETS"], sockets.join(","));
+            let mounts: Vec<_> = container.mounts.iter().map(|mount| mount.host_path.as_str()).collect();
+            assert_eq!(mounts, [0, 1, 2].map(|n| format!("/run/vhostuser/sockets-{n}/pod")));
+        }
         plugin.stop().await;
     })
     .await;

@@ -9,6 +9,7 @@ mod allocating;
 mod crashing;
 mod ending;
 mod health;
+mod listening;
 mod node;
 mod ovsdb;
 mod own_mounts;

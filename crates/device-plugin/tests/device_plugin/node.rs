@@ -26,7 +26,7 @@ pub const DATAPLANE: &str = "vhostuser.network/dataplane";
 
 pub const ROOT: &str = "/run/vhostuser";
 pub const DEVICE_INFO: &str = "/run/devinfo";
-const OVSDB: &str = "/run/openvswitch/db.sock";
+pub const OVSDB: &str = "/run/openvswitch/db.sock";
 
 /// The whole configuration.
 const CONFIG: &str = "\
@@ -61,6 +61,11 @@ impl Node {
 
     /// Starts a device plugin.
     pub fn plugin(&mut self) -> Plugin {
+        self.plugin_with(&["--listen=127.0.0.1:0"])
+    }
+
+    /// Starts one with further arguments.
+    pub fn plugin_with(&mut self, more: &[&str]) -> Plugin {
         self.started += 1;
         let kubelet_dir = self.kubelet.plugin_dir();
         let pod_resources = self.kubelet.pod_resources();
@@ -69,11 +74,10 @@ impl Node {
             &format!("--kubelet-dir={}", kubelet_dir.display()),
             &format!("--pod-resources={}", pod_resources.display()),
             &format!("--device-info-dir={DEVICE_INFO}"),
-            "--listen=127.0.0.1:0",
             "--pod-namespace=default",
             &format!("--pod-name={PLUGIN_POD}"),
         ];
-        Plugin::start(&arguments, Path::new(&format!("/run/plugin-{}.log", self.started)))
+        Plugin::start(&[&arguments, more].concat(), Path::new(&format!("/run/plugin-{}.log", self.started)))
     }
 
     /// Starts one and waits until the kubelet has all its devices, and they are what a look at the switch makes of

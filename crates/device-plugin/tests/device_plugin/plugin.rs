@@ -73,20 +73,20 @@ impl Plugin {
     }
 
     /// Where its pages are, once it has said so.
-    fn address(&self) -> Option<SocketAddr> {
+    pub fn address(&self) -> Option<SocketAddr> {
         let listening = self.events().into_iter().find(|event| event["message"] == "listening")?;
-        Some(listening["address"].as_str().unwrap().parse().unwrap())
+        let mut address: SocketAddr = listening["address"].as_str().unwrap().parse().unwrap();
+        if address.ip().is_unspecified() {
+            let loopbacks =
+                ["::1", "127.0.0.1"].map(|ip| SocketAddr::new(ip.parse().unwrap(), address.port()));
+            address = loopbacks.into_iter().find(|loopback| TcpStream::connect(loopback).is_ok())?;
+        }
+        Some(address)
     }
 
     /// Status and body of a page.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address().expect("it listens")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head[9..12].parse().unwrap(), body.to_owned())
+        get(self.address().expect("it listens"), path)
     }
 
     /// The value of a metric, by its name and labels without the common beginning.
@@ -128,4 +128,15 @@ impl Plugin {
         self.signal(Signal::TERM);
         assert_eq!(self.exit().await, Some(0), "{}", self.stderr());
     }
+}
+
+/// Status and body of a page.
+pub fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
 }

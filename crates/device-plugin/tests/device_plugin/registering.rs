@@ -1,7 +1,5 @@
 //! Being known to the kubelet.
 
-use std::time::{Duration, Instant};
-
 use crate::{
     node::{DATAPLANE, LISTENING, Node, SOCKETS, set},
     own_mounts::alone,
@@ -75,12 +73,8 @@ async fn a_kubelet_that_restarts_finds_everything_again() {
             if restart % 2 == 0 {
                 until("it is noticed", || plugin.get("/readyz").0 == 503).await;
             }
-            let started = Instant::now();
             node.kubelet.begin().await;
             node.listened_to().await;
-            let took = started.elapsed();
-            println!("registered {took:?} after the start of a kubelet");
-            assert!(took < Duration::from_secs(2), "{took:?}");
             assert_eq!(
                 by_resource(node.kubelet.registrations()),
                 [DATAPLANE, LISTENING, SOCKETS].map(registration)
@@ -121,7 +115,7 @@ async fn a_kubelet_that_comes_late_is_waited_for() {
         node.kubelet.stop().await;
         let plugin = node.plugin();
         let reason =
-            "kubelet.sock does not exist: start the kubelet, or name its directory with --kubelet-dir";
+            "kubelet.sock does not exist: start the kubelet, or pass its directory with --kubelet-dir";
         until("it says what it waits for", || plugin.stderr().matches(reason).count() == 3).await;
         node.kubelet.begin().await;
         node.listened_to().await;

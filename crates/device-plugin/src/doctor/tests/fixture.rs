@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::doctor::{Places, examine};
+use crate::doctor::{Sources, examine};
 use ovs_sim as stub;
 use vocabulary::DeviceId;
 
@@ -156,11 +156,11 @@ impl Node {
 
     fn report(&mut self) -> findings::Report {
         self.write();
-        examine(&self.places()).unwrap()
+        examine(&self.sources()).unwrap()
     }
 
-    pub(super) fn places(&self) -> Places {
-        Places {
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
             config: Some(self.path("config.yaml")),
             device_info: self.path("info"),
             pod_resources: self.path("kubelet.sock"),
@@ -237,7 +237,7 @@ impl Node {
         let mut rows: Vec<Value> = self.ports.iter().map(Port::row).collect();
         if self.uplink {
             rows.push(json!({"name": "up0", "type": "dpdk", "options": ["map", []], "error": ["set", []],
-                             "status": ["map", []], "external_ids": ["map", []]}));
+                             "ofport": 1, "mtu": 1500, "link_state": "up", "statistics": ["map", []], "status": ["map", []], "external_ids": ["map", []]}));
         }
         for (number, row) in rows.iter_mut().enumerate() {
             row["_uuid"] = uuid(1, number);
@@ -270,7 +270,7 @@ impl Port {
         };
         let error = self.error.map_or(json!(["set", []]), Value::from);
         json!({"name": self.name, "type": self.kind, "options": ["map", path], "error": error,
-               "status": ["map", [["status", status]]], "external_ids": ids})
+               "ofport": 1, "mtu": 1500, "link_state": "up", "statistics": ["map", []], "status": ["map", [["status", status]]], "external_ids": ids})
     }
 }
 

@@ -2,12 +2,9 @@
 
 use std::fs;
 
-use super::{
-    broken, findings_of,
-    fixture::{Node, port_of},
-};
+use expect_test::expect;
 
-const CNI: &str = "look at Multus' and the CNI plugin's log of the pod; by hand: ovs-vsctl add-port br1";
+use super::{broken, findings_of, fixture::Node};
 
 fn free_device(breaks: impl FnOnce(&mut Node)) -> Vec<String> {
     let mut node = Node::new();
@@ -17,28 +14,22 @@ fn free_device(breaks: impl FnOnce(&mut Node)) -> Vec<String> {
 
 #[test]
 fn a_guest_without_a_port_hangs() {
-    let port = port_of("s-1");
-    let by_hand = format!(
-        "{CNI} {port} -- set Interface {port} type=dpdkvhostuserclient options:vhost-server-path=T/root/s-1/pod/vhost.sock"
-    );
     broken(
         |node| node.listen("s-1"),
-        &format!(
-            "port-missing: the guest listens, and OVS has no port for it: the VM hangs in 'paused (starting up)'
-  where: device s-1, T/root/s-1/pod/vhost.sock: no port {port}
-  fix:   {by_hand}"
-        ),
+        expect![[r#"
+        port-missing: the guest listens, and OVS has no port for it: the VM hangs in 'paused (starting up)'
+          where: device s-1, T/root/s-1/pod/vhost.sock: no port vhu6a840baf5d8
+          fix:   see the logs of Multus and the CNI plugin for the pod; by hand: ovs-vsctl add-port br1 vhu6a840baf5d8 -- set Interface vhu6a840baf5d8 type=dpdkvhostuserclient options:vhost-server-path=T/root/s-1/pod/vhost.sock"#]],
     );
     broken(
         |node| {
             node.sees_all = false;
             node.leave_socket("s-1");
         },
-        &format!(
-            "port-missing: there is a socket and OVS has no port for it: if its VM is there, it hangs in 'paused (starting up)'
-  where: device s-1, T/root/s-1/pod/vhost.sock: no port {port}
-  fix:   {by_hand}"
-        ),
+        expect![[r#"
+            port-missing: there is a socket and OVS has no port for it: if its VM is there, it hangs in 'paused (starting up)'
+              where: device s-1, T/root/s-1/pod/vhost.sock: no port vhu6a840baf5d8
+              fix:   see the logs of Multus and the CNI plugin for the pod; by hand: ovs-vsctl add-port br1 vhu6a840baf5d8 -- set Interface vhu6a840baf5d8 type=dpdkvhostuserclient options:vhost-server-path=T/root/s-1/pod/vhost.sock"#]],
     );
     // What a pod has left behind, and nobody uses.
     assert_eq!(free_device(|node| node.leave_socket("s-1")), [""; 0]);
@@ -77,31 +68,25 @@ fn what_is_left_of_a_pod_needs_no_port() {
 
 #[test]
 fn a_port_that_waits_for_its_guest() {
-    let port = port_of("s-0");
-    let place = format!("device s-0, T/root/s-0/pod/vhost.sock; Interface {port}, status = disconnected");
-    let remedy =
-        format!("kubectl -n ns get pod virt-launcher-vm-x7k2p; if it is gone: ovs-vsctl del-port {port}");
     broken(
         |node| {
             node.port("s-0").connected = false;
             fs::remove_file(node.path("root/s-0/pod/vhost.sock")).unwrap();
         },
-        &format!(
-            "guest-absent: OVS waits for the guest, and there is no socket: pod ns/virt-launcher-vm-x7k2p has no VM that has come so far
-  where: {place}
-  fix:   {remedy}"
-        ),
+        expect![[r#"
+            guest-absent: OVS waits for the guest, and there is no socket: pod ns/virt-launcher-vm-x7k2p has no running VM yet
+              where: device s-0, T/root/s-0/pod/vhost.sock; Interface vhu74d7151be70, status = disconnected
+              fix:   kubectl -n ns get pod virt-launcher-vm-x7k2p; if it is gone: ovs-vsctl del-port vhu74d7151be70"#]],
     );
     broken(
         |node| {
             node.port("s-0").connected = false;
             node.listeners.clear();
         },
-        &format!(
-            "guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of pod ns/virt-launcher-vm-x7k2p has ended
-  where: {place}
-  fix:   {remedy}"
-        ),
+        expect![[r#"
+            guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of pod ns/virt-launcher-vm-x7k2p has ended
+              where: device s-0, T/root/s-0/pod/vhost.sock; Interface vhu74d7151be70, status = disconnected
+              fix:   kubectl -n ns get pod virt-launcher-vm-x7k2p; if it is gone: ovs-vsctl del-port vhu74d7151be70"#]],
     );
     broken(
         |node| {
@@ -109,49 +94,46 @@ fn a_port_that_waits_for_its_guest() {
             (port.connected, port.ours) = (false, false);
             node.listeners.clear();
         },
-        &format!(
-            "guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of its pod has ended
-  where: {place}
-  fix:   kubectl get pods -A; if it is gone: ovs-vsctl del-port {port}"
-        ),
+        expect![[r#"
+            guest-gone: OVS waits for the guest, and nobody listens on the socket: QEMU of its pod has ended
+              where: device s-0, T/root/s-0/pod/vhost.sock; Interface vhu74d7151be70, status = disconnected
+              fix:   kubectl get pods -A; if it is gone: ovs-vsctl del-port vhu74d7151be70"#]],
     );
 }
 
 #[test]
 fn both_are_there_and_do_not_meet() {
-    let port = port_of("s-0");
-    let expected = format!(
-        "not-connected: the socket is there, and OVS is not connected to it: OVS does not see this directory, or may not connect
-  where: device s-0, T/root/s-0/pod/vhost.sock; Interface {port}, status = disconnected
-  fix:   grep T/root/s-0/pod/vhost.sock /var/log/openvswitch/ovs-vswitchd.log; ls -l T/root/s-0/pod/vhost.sock; a switch in a pod must mount the socket root (resource 'dataplane'), one that is not root needs sockets.switchUser"
+    broken(
+        |node| node.port("s-0").connected = false,
+        expect![[r#"
+        not-connected: the socket is there, and OVS is not connected to it: OVS does not see this directory, or may not connect
+          where: device s-0, T/root/s-0/pod/vhost.sock; Interface vhu74d7151be70, status = disconnected
+          fix:   grep T/root/s-0/pod/vhost.sock /var/log/openvswitch/ovs-vswitchd.log; ls -l T/root/s-0/pod/vhost.sock; a switch in a pod must mount the socket root (resource 'dataplane'), one that is not root needs sockets.switchUser"#]],
     );
-    broken(|node| node.port("s-0").connected = false, &expected);
     broken(
         |node| {
             node.port("s-0").connected = false;
             node.sees_all = false;
             node.listeners.clear();
         },
-        &expected.replace(
-            "to it: OVS does",
-            "to it: QEMU has ended (its process cannot be seen from here), OVS does",
-        ),
+        expect![[r#"
+            not-connected: the socket is there, and OVS is not connected to it: QEMU has ended (its process cannot be seen from here), OVS does not see this directory, or may not connect
+              where: device s-0, T/root/s-0/pod/vhost.sock; Interface vhu74d7151be70, status = disconnected
+              fix:   grep T/root/s-0/pod/vhost.sock /var/log/openvswitch/ovs-vswitchd.log; ls -l T/root/s-0/pod/vhost.sock; a switch in a pod must mount the socket root (resource 'dataplane'), one that is not root needs sockets.switchUser"#]],
     );
 }
 
 #[test]
 fn a_port_that_looks_elsewhere() {
-    let port = port_of("s-0");
     broken(
         |node| {
             let wrong = node.port("s-0");
             (wrong.path, wrong.connected) = (Some("/elsewhere/vhost.sock".to_owned()), false);
         },
-        &format!(
-            "port-path-wrong: OVS looks elsewhere for the socket of device s-0: the VM hangs in 'paused (starting up)'
-  where: Interface {port}, options:vhost-server-path = '/elsewhere/vhost.sock'
-  fix:   ovs-vsctl set Interface {port} options:vhost-server-path=T/root/s-0/pod/vhost.sock"
-        ),
+        expect![[r#"
+            port-path-wrong: OVS uses another path for the socket of device s-0: the VM hangs in 'paused (starting up)'
+              where: Interface vhu74d7151be70, options:vhost-server-path = '/elsewhere/vhost.sock'
+              fix:   ovs-vsctl set Interface vhu74d7151be70 options:vhost-server-path=T/root/s-0/pod/vhost.sock"#]],
     );
     // /var/run and /run are the same directory.
     let same = free_device(|node| {
@@ -164,46 +146,39 @@ fn a_port_that_looks_elsewhere() {
 
 #[test]
 fn a_port_of_the_other_type() {
-    let port = port_of("s-0");
     broken(
         |node| node.port("s-0").kind = "dpdkvhostuser",
-        &format!(
-            "port-type: the port's type does not fit the resource's mode 'server' (guest listens, switch connects): both ends listen, or none
-  where: Interface {port}, type = 'dpdkvhostuser'
-  fix:   ovs-vsctl del-port {port}; ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"
-        ),
+        expect![[r#"
+        port-type: the port's type does not fit the resource's mode 'server' (guest listens, switch connects): both ends listen, or neither
+          where: Interface vhu74d7151be70, type = 'dpdkvhostuser'
+          fix:   ovs-vsctl del-port vhu74d7151be70; ovs-vsctl add-port br1 vhu74d7151be70 -- set Interface vhu74d7151be70 type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"#]],
     );
 }
 
 #[test]
 fn where_the_switch_listens() {
-    let port = port_of("c-0");
-    let place = format!("device c-0, T/root/c-0/pod/vhost.sock; Interface {port}, status = disconnected");
     broken(
         |node| {
             node.port("c-0").connected = false;
             fs::remove_file(node.path("root/c-0/pod/vhost.sock")).unwrap();
         },
-        &format!(
-            "switch-socket-missing: the switch's socket is not in the pod's directory: the guest waits for it
-  where: {place}
-  fix:   systemctl restart openvswitch-switch, which makes it anew (and interrupts every VM of this node for a moment); if it does not come, ls -l T/run/sockets/{port}: where it is missing, look at ovs-vswitchd.log; where not, at the device plugin's log"
-        ),
+        expect![[r#"
+            switch-socket-missing: the switch's socket is not in the pod's directory: the guest waits for it
+              where: device c-0, T/root/c-0/pod/vhost.sock; Interface vhub63888b6e03, status = disconnected
+              fix:   systemctl restart openvswitch-switch, which creates it again (and interrupts every VM of this node for a moment); if it does not come, ls -l T/run/sockets/vhub63888b6e03: if it is missing there, see ovs-vswitchd.log, otherwise the device plugin's log"#]],
     );
     broken(
         |node| node.port("c-0").connected = false,
-        &format!(
-            "guest-absent: the switch listens, and no guest has connected: its VM does not run (yet)
-  where: {place}
-  fix:   look at the VM; if it is gone: ovs-vsctl del-port {port}"
-        ),
+        expect![[r#"
+        guest-absent: the switch listens, and no guest has connected: its VM is not running (yet)
+          where: device c-0, T/root/c-0/pod/vhost.sock; Interface vhub63888b6e03, status = disconnected
+          fix:   look at the VM; if it is gone: ovs-vsctl del-port vhub63888b6e03"#]],
     );
     broken(
         |node| node.unplug("c-0"),
-        &format!(
-            "port-missing: a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that connects is refused again and again
-  where: device c-0, T/root/c-0/pod/vhost.sock: no port {port}
-  fix:   start the VM anew; by hand: ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuser"
-        ),
+        expect![[r#"
+        port-missing: a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that connects is refused again and again
+          where: device c-0, T/root/c-0/pod/vhost.sock: no port vhub63888b6e03
+          fix:   restart the VM; by hand: ovs-vsctl add-port br1 vhub63888b6e03 -- set Interface vhub63888b6e03 type=dpdkvhostuser"#]],
     );
 }

@@ -106,7 +106,7 @@ async fn nothing_is_allocated_when_one_device_is_unknown() {
         assert_eq!(error.code(), Code::NotFound);
         assert_eq!(
             error.message(),
-            r"resource example.org/a has no device '../b\n', only 3 others: it is gone from the configuration, or the kubelet's list is an old one"
+            r"resource example.org/a has no device '../b\n', only 3 others: it was removed from the configuration, or the kubelet's list is outdated"
         );
         assert_eq!(pair.stub.allocated(), Vec::<Vec<String>>::new());
         assert_eq!(pair.plugin.metric("allocation_errors_total", ""), "1");

@@ -25,7 +25,7 @@ fn registration(endpoint: &str, resource: &str) -> Registration {
 async fn registers_once_and_stays() {
     limited(async {
         let pair = Pair::start().await;
-        tokio::time::sleep(TIMING.forgotten * 2).await;
+        tokio::time::sleep(TIMING.silence * 2).await;
         assert_eq!(pair.kubelet.registrations(), [registration("example.org_a.sock", NAME)]);
         assert_eq!(pair.kubelet.lists(NAME), 1);
         assert_eq!(pair.plugin.metric("registrations_total", ""), "1");
@@ -90,7 +90,7 @@ async fn waits_for_a_kubelet_that_comes_late() {
         let plugin = Running::start(&kubelet.plugin_dir(), vec![Stub::new(NAME, 3)]);
         let socket = kubelet.socket();
         let reason = format!(
-            "example.org/a: {} does not exist: start the kubelet, or name its directory with --kubelet-dir",
+            "example.org/a: {} does not exist: start the kubelet, or pass its directory with --kubelet-dir",
             socket.display()
         );
         until("it says what it waits for", || plugin.readiness.reasons() == [reason.as_str()]).await;
@@ -112,7 +112,7 @@ async fn waits_for_a_directory_that_comes_late_or_is_made_anew() {
         fs::remove_dir(&dir).unwrap();
         let plugin = Running::start(&dir, vec![Stub::new(NAME, 3)]);
         let reason = format!(
-            "example.org/a: directory {} does not exist: start the kubelet, or name its directory with --kubelet-dir",
+            "example.org/a: directory {} does not exist: start the kubelet, or pass its directory with --kubelet-dir",
             dir.display()
         );
         until("it says what it waits for", || plugin.readiness.reasons() == [reason.as_str()]).await;
@@ -181,7 +181,7 @@ async fn a_kubelet_that_forgets_is_reminded() {
         })
         .await;
         pair.listened_to().await;
-        assert!(forgotten.elapsed() >= TIMING.forgotten, "{:?}", forgotten.elapsed());
+        assert!(forgotten.elapsed() >= TIMING.silence, "{:?}", forgotten.elapsed());
         assert_eq!(pair.kubelet.registrations().len(), 2);
         pair.plugin.ready().await;
     })

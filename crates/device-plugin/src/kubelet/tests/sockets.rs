@@ -79,7 +79,7 @@ async fn a_socket_that_vanished_is_bound_anew_without_a_registration() {
             fs::remove_file(&socket).unwrap();
             until("it is there again", || socket.exists()).await;
         }
-        tokio::time::sleep(TIMING.forgotten * 2).await;
+        tokio::time::sleep(TIMING.silence * 2).await;
         assert_eq!(pair.kubelet.registrations().len(), 1);
         assert_eq!(pair.kubelet.lists(NAME), 1);
         assert_eq!(pair.kubelet.allocate("vm-1", NAME, 1).await.unwrap().ids, ["a-2".to_owned()].into());
@@ -123,7 +123,7 @@ async fn a_live_process_keeps_its_socket() {
         let socket = dir.join("example.org_a.sock");
         let inode = fs::metadata(&socket).unwrap().ino();
         let text = format!(
-            "socket {} is served by another process: end that one first, one device plugin is enough for a node",
+            "socket {} is in use by another process: stop it first (one device plugin per node)",
             socket.display()
         );
         assert_eq!(refused(&dir).await.to_string(), text);
@@ -157,10 +157,7 @@ async fn what_is_no_socket_is_left_alone() {
         let kubelet = Kubelet::start(root.path()).await;
         let file = kubelet.plugin_dir().join("example.org_a.sock");
         fs::write(&file, "mine").unwrap();
-        let text = format!(
-            "socket {}: the name is taken by something that is not a socket: remove it",
-            file.display()
-        );
+        let text = format!("socket {}: the path exists and is not a socket: remove it", file.display());
         assert_eq!(refused(&kubelet.plugin_dir()).await.to_string(), text);
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     })

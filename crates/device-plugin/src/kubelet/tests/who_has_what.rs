@@ -83,8 +83,8 @@ async fn says_who_does_not_answer() {
         let told = async || in_use(&socket, "example.org", Duration::from_millis(100)).await.unwrap_err();
         let text = |what: &str| {
             format!(
-                "the kubelet does not tell which devices are in use: {what}: mount its pod-resources directory, or \
-                 name the socket with --pod-resources"
+                "the kubelet does not report which devices are in use: {what}: mount its pod-resources directory, or \
+                 pass the socket with --pod-resources"
             )
         };
         let path = socket.display();
