@@ -114,7 +114,7 @@ impl Pod {
         let collect = Collect {
             dir: self.path("hooks"),
             layout: Layout::PerSidecar,
-            pace: Pace::TickBefore(Duration::from_millis(50)),
+            pace: Pace::TickBetween(Duration::from_millis(50)),
             sidecars: 1,
             timeout: Duration::from_secs(10),
         };

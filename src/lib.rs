@@ -35,7 +35,6 @@ pub mod dra;
 pub(crate) mod hooks;
 pub mod plan;
 pub mod render;
-pub mod resolve;
 pub mod serve;
 pub mod symlink;
 pub mod vmi;

@@ -41,7 +41,7 @@ pub struct ServeArgs {
 
 /// Serves until the VM is gone.
 pub fn run(args: ServeArgs) -> ExitCode {
-    logging::start(Logging { format: args.log_format, level: args.log_level });
+    let _flush = logging::start(Logging { format: args.log_format, level: args.log_level });
     let container = ContainerName::parse(&args.container_name);
     if container.is_none() && !args.container_name.is_empty() {
         warn!(name = args.container_name, "{STRANGE_CONTAINER_NAME}");

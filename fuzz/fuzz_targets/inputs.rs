@@ -2,27 +2,16 @@
 
 #![no_main]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use network_vhostuser_binding::attachment::Attachment;
 use network_vhostuser_binding::define::prepare;
 use network_vhostuser_binding::downwardapi::NetworkInfo;
-use network_vhostuser_binding::dra;
+use network_vhostuser_binding::dra::{self, MetadataFile};
 use network_vhostuser_binding::vmi::Vmi;
 
 mod config;
-
-/// The metadata reader knows files only; this one goes with `cargo clean`.
-static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/metadata");
-    fs::create_dir_all(&folder).unwrap();
-    folder
-});
 
 fn check(attachment: &Attachment) {
     let directory = attachment.socket.parent().to_string();
@@ -41,9 +30,6 @@ fuzz_target!(|bytes: &[u8]| {
             check(&attachment);
         }
     }
-    // Without a version nothing of it is looked at, and writing a file is what takes the time.
-    if bytes.windows(10).any(|text| text == b"apiVersion") {
-        fs::write(FOLDER.join("d-metadata.json"), bytes).unwrap();
-        dra::read(&FOLDER, "r").iter().for_each(check);
-    }
+    let file = MetadataFile { name: "f".to_owned(), bytes: bytes.to_vec() };
+    dra::parse(Path::new("d"), &[file], "r").iter().for_each(check);
 });

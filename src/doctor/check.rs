@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::snapshot::{Behind, Container, Link, Sidecar, Snapshot};
-use crate::attachment::{Attachment, NotReady, Problem};
+use crate::attachment::{Attachment, Problem};
 use crate::config::ContainerName;
 use crate::downwardapi::{NetworkInfo, Others};
 use findings::{Finding, Id, Report};
@@ -65,14 +65,14 @@ fn sidecar(seen: &Sidecar, report: &mut Report) {
 fn unreadable(seen: &Sidecar, problem: &Problem) -> Finding {
     let place = seen.network_info.display();
     let id = match problem {
-        Problem::NotReady(NotReady::Missing) => Id::NetworkInfoMissing,
+        Problem::Missing => Id::NetworkInfoMissing,
         _ => Id::NetworkInfoUnusable,
     };
     let remedy = match problem {
-        Problem::NotReady(NotReady::Missing) => {
+        Problem::Missing => {
             "register the binding with downwardAPI: device-info (kubectl edit kubevirt -A) and restart the VM"
         }
-        Problem::NotReady(_) => {
+        problem if problem.may_still_come() => {
             "wait for Multus; then: kubectl get pod <pod> -o jsonpath='{.metadata.annotations}' | grep network-info"
         }
         _ => "check the mount and its permissions in the sidecar: ls -l /etc/podinfo",
@@ -91,7 +91,7 @@ fn networks(seen: &Sidecar, info: &NetworkInfo, report: &mut Report) {
             "correct its NAD, then restart the VM: kubectl get net-attach-def -A -o yaml",
         ));
     }
-    if usable.is_empty() && unusable.is_empty() {
+    if usable.is_empty() && unusable.is_empty() && !seen.claims {
         report.findings.push(Finding::new(
             Id::NetworkInfoNoDevice,
             &place,

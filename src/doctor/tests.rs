@@ -83,6 +83,16 @@ fn broken(breaks: impl FnOnce(&mut Pod)) -> String {
     findings[0].replace(&link_name(), "LINK")
 }
 
+/// network-info lists the SR-IOV NIC's device only: the vhost-user NICs are claims.
+#[test]
+fn claims_beside_an_sriov_nic_are_right() {
+    let pod = Pod::new();
+    let info = r#"{"interfaces":[{"network":"fast","deviceInfo":{"type":"pci"}}]}"#;
+    fs::write(&pod.args.sources.network_info, info).unwrap();
+    fs::create_dir_all(pod.args.sources.dra_dir.join("resourceclaims")).unwrap();
+    assert_eq!(pod.said().1, Vec::<String>::new());
+}
+
 #[test]
 fn nothing_is_wrong_with_a_pod_that_is_right() {
     let network = "network net1: /var/run/vhostuser/s-0/vhost.sock, guest listens, switch connects";

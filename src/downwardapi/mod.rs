@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::attachment::{Attachment, NotReady, Problem, Refusal};
+use crate::attachment::{Attachment, Problem};
 use host_io::source_file;
 use vocabulary::NetworkName;
 use vocabulary::device_info::{DeviceInfo, DeviceInfoError};
@@ -25,24 +25,22 @@ pub struct Others {
     /// Those with a vhost-user device.
     pub usable: Vec<(NetworkName, Attachment)>,
     /// Those whose vhost-user device cannot be used, and why.
-    pub unusable: Vec<(String, Refusal)>,
+    pub unusable: Vec<(String, Problem)>,
 }
 
 /// Reads the file once; waiting is the caller's.
 pub fn read(path: &Path) -> Result<NetworkInfo, Problem> {
-    let bytes = source_file::read(path).map_err(Problem::unreadable)?;
-    let bytes = bytes.ok_or(Problem::NotReady(NotReady::Missing))?;
-    NetworkInfo::parse(&bytes, &path.display().to_string()).map_err(Problem::NotReady)
+    let bytes = source_file::read(path)?.ok_or(Problem::Missing)?;
+    NetworkInfo::parse(&bytes, &path.display().to_string())
 }
 
 impl NetworkInfo {
     /// Parses the file's content. `file` is its name for messages.
-    pub fn parse(bytes: &[u8], file: &str) -> Result<Self, NotReady> {
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self, Problem> {
         if bytes.trim_ascii().is_empty() {
-            return Err(NotReady::Empty);
+            return Err(Problem::Empty);
         }
-        let content: Value = serde_json::from_slice(bytes)
-            .map_err(|error| NotReady::NotJson { line: error.line(), column: error.column() })?;
+        let content: Value = serde_json::from_slice(bytes)?;
         let entries = match content.get("interfaces") {
             Some(Value::Array(entries)) => entries.clone(),
             _ => Vec::new(),
@@ -50,13 +48,13 @@ impl NetworkInfo {
         Ok(Self { entries, file: file.to_owned() })
     }
 
-    /// The attachment of one network; nothing if the file does not list it.
-    pub fn attachment(&self, network: &NetworkName) -> Result<Option<Attachment>, Refusal> {
+    /// The attachment of one network; `None` if the file does not list it.
+    pub fn attachment(&self, network: &NetworkName) -> Result<Option<Attachment>, Problem> {
         let mut own = self.entries.iter().filter(|entry| name_of(entry) == Some(network.as_str()));
         match (own.next(), own.count()) {
             (None, _) => Ok(None),
             (Some(entry), 0) => self.read_entry(entry).map(Some),
-            (Some(_), more) => Err(Refusal::ListedTwice(more + 1)),
+            (Some(_), more) => Err(Problem::ListedTwice(more + 1)),
         }
     }
 
@@ -73,16 +71,16 @@ impl NetworkInfo {
             };
             match self.read_entry(entry) {
                 Ok(attachment) => others.usable.push((network, attachment)),
-                Err(Refusal::NoDeviceInfo | Refusal::DeviceInfo(DeviceInfoError::NotVhostUser(_))) => {}
-                Err(refusal) => others.unusable.push((name.to_owned(), refusal)),
+                Err(Problem::NoDeviceInfo | Problem::DeviceInfo(DeviceInfoError::NotVhostUser(_))) => {}
+                Err(problem) => others.unusable.push((name.to_owned(), problem)),
             }
         }
         others
     }
 
-    fn read_entry(&self, entry: &Value) -> Result<Attachment, Refusal> {
+    fn read_entry(&self, entry: &Value) -> Result<Attachment, Problem> {
         let info = match entry.get("deviceInfo") {
-            None | Some(Value::Null) => return Err(Refusal::NoDeviceInfo),
+            None | Some(Value::Null) => return Err(Problem::NoDeviceInfo),
             Some(info) => info,
         };
         let device = DeviceInfo::of(info)?;
@@ -100,7 +98,7 @@ fn name_of(entry: &Value) -> Option<&str> {
     entry.get("network")?.as_str()
 }
 
-fn optional_text(entry: &Value, key: &str) -> Result<Option<String>, Refusal> {
+fn optional_text(entry: &Value, key: &str) -> Result<Option<String>, Problem> {
     match entry.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
@@ -108,15 +106,15 @@ fn optional_text(entry: &Value, key: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn optional_number(entry: &Value, key: &str) -> Result<Option<i64>, Refusal> {
+fn optional_number(entry: &Value, key: &str) -> Result<Option<i64>, Problem> {
     match entry.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => value.as_i64().map(Some).ok_or_else(|| field(key, "is not a whole number")),
     }
 }
 
-fn field(place: &str, problem: &'static str) -> Refusal {
-    Refusal::Field { field: place.to_owned(), problem, writer: WRITER }
+fn field(place: &str, problem: &'static str) -> Problem {
+    Problem::Field { field: place.to_owned(), problem, writer: WRITER }
 }
 
 #[cfg(test)]
@@ -127,7 +125,7 @@ mod tests {
     fn attachment(entry: &str) -> Result<Option<Attachment>, String> {
         let json = format!(r#"{{"interfaces":[{{"network":"other"}},{entry}]}}"#);
         let info = NetworkInfo::parse(json.as_bytes(), "network-info").unwrap();
-        info.attachment(&"net1".parse().unwrap()).map_err(|refusal| refusal.to_string())
+        info.attachment(&"net1".parse().unwrap()).map_err(|problem| problem.to_string())
     }
 
     #[test]

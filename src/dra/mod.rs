@@ -8,27 +8,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::attachment::{Attachment, NotReady, Problem, Refusal};
+use crate::attachment::{Attachment, FileError, Problem};
 use crate::vmi::{Claim, ClaimKind};
 use host_io::source_file;
 use vocabulary::{ComputePath, SocketMode};
 
-/// The file name's end; before it stands the driver's name, which may be any.
+/// File name suffix; the driver's name precedes it.
 const SUFFIX: &str = "-metadata.json";
 
 /// The folder of a claim's request below the metadata folder.
 ///
 /// `resourceclaimtemplates/<pod claim>/<request>` for a claim made from a template,
 /// `resourceclaims/<claim>/<request>` for one named directly.
-pub fn folder(claim: &Claim) -> Result<PathBuf, Refusal> {
+fn folder(claim: &Claim) -> Result<PathBuf, Problem> {
     let (kind, name) = match &claim.kind {
-        None => return Err(Refusal::UnknownClaim(claim.pod_claim.clone())),
+        None => return Err(Problem::UnknownClaim(claim.pod_claim.clone())),
         Some(ClaimKind::Template) => ("resourceclaimtemplates", &claim.pod_claim),
         Some(ClaimKind::Direct(name)) => ("resourceclaims", name),
     };
     for part in [name, &claim.request] {
         if !is_component(part) {
-            return Err(Refusal::BadName(part.clone()));
+            return Err(Problem::BadName(part.clone()));
         }
     }
     Ok([kind, name, &claim.request].iter().collect())
@@ -38,64 +38,83 @@ fn is_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains('/') && !name.chars().any(char::is_control)
 }
 
-/// Reads a request's metadata once; waiting is the caller's.
-pub fn read(folder: &Path, request: &str) -> Result<Attachment, Problem> {
+/// One file of a request's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataFile {
+    /// Its path, for messages.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads a claim's metadata below the metadata folder once; waiting is the caller's.
+pub(crate) fn read(dra_dir: &Path, claim: &Claim) -> Result<Attachment, FileError> {
+    let folder = folder(claim).map_err(|problem| at(dra_dir, problem))?;
+    let folder = dra_dir.join(folder);
+    let files = metadata_files(&folder).map_err(|problem| at(&folder, problem))?;
+    let files = files.iter().map(|path| read_file(path).map_err(|problem| at(path, problem)));
+    parse(&folder, &files.collect::<Result<Vec<_>, _>>()?, &claim.request)
+}
+
+fn read_file(path: &Path) -> Result<MetadataFile, Problem> {
+    let bytes = source_file::read(path)?.ok_or(Problem::Missing)?;
+    Ok(MetadataFile { name: path.display().to_string(), bytes })
+}
+
+/// The attachment in a request's files. `folder` is their folder, named where no single file is to blame.
+pub fn parse(folder: &Path, files: &[MetadataFile], request: &str) -> Result<Attachment, FileError> {
     let mut devices = Vec::new();
     let mut listed = false;
-    let files = metadata_files(folder)?;
-    for file in &files {
-        let bytes = source_file::read(file).map_err(Problem::unreadable)?;
-        let bytes = bytes.ok_or(Problem::NotReady(NotReady::Missing))?;
-        if let Some(found) = wire::devices(&bytes, request)? {
+    for MetadataFile { name, bytes } in files {
+        let failed = |problem| FileError { file: name.clone(), problem };
+        if let Some(found) = wire::devices(bytes, request).map_err(failed)? {
             listed = true;
-            devices.extend(found);
+            devices.extend(found.into_iter().map(|device| (name, device)));
         }
     }
     if !listed {
-        return Err(Problem::NotReady(NotReady::NotListed));
+        return Err(at(folder, Problem::NotListed));
     }
-    match (devices.as_slice(), files.as_slice()) {
-        ([device], [file, ..]) => attachment(device, &file.display().to_string()).map_err(Problem::Refused),
-        (devices, _) => Err(Problem::Refused(count_refusal(request, devices))),
+    match devices.as_slice() {
+        [(name, device)] => {
+            attachment(device, name).map_err(|problem| FileError { file: (*name).clone(), problem })
+        }
+        devices => Err(at(folder, wrong_count(request, devices))),
     }
+}
+
+fn at(path: &Path, problem: Problem) -> FileError {
+    FileError { file: path.display().to_string(), problem }
 }
 
 /// The metadata files in a request's folder, in the order of their names.
 fn metadata_files(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Problem::NotReady(NotReady::Missing));
-        }
-        Err(error) => return Err(Problem::unreadable(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::Missing),
+        entries => entries?,
     };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(Problem::unreadable)?;
-        if entry.file_name().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
-            files.push(entry.path());
-        }
-    }
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    let is_metadata = |path: &PathBuf| path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes());
+    let mut files: Vec<_> = paths.into_iter().filter(is_metadata).collect();
     if files.is_empty() {
-        return Err(Problem::NotReady(NotReady::Missing));
+        return Err(Problem::Missing);
     }
     files.sort();
     Ok(files)
 }
 
-fn count_refusal(request: &str, devices: &[wire::Device]) -> Refusal {
-    let names: Vec<String> = devices.iter().map(wire::Device::title).collect();
+fn wrong_count(request: &str, devices: &[(&String, wire::Device)]) -> Problem {
+    let names: Vec<String> = devices.iter().map(|(_, device)| device.title()).collect();
     let list = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-    Refusal::Devices { request: request.to_owned(), count: devices.len(), list }
+    Problem::Devices { request: request.to_owned(), count: devices.len(), list }
 }
 
-/// The OVS-DPDK driver connects its port to the socket, so the guest listens; the metadata has no word for the
-/// other way round.
-fn attachment(device: &wire::Device, file: &str) -> Result<Attachment, Refusal> {
+/// The OVS-DPDK driver connects its port to the socket, so the guest listens; the metadata cannot express the opposite.
+fn attachment(device: &wire::Device, file: &str) -> Result<Attachment, Problem> {
     let path = device.text("vhost-user-path")?;
     Ok(Attachment {
         socket: ComputePath::file(&path)
-            .map_err(|error| Refusal::Path { field: "attribute vhost-user-path", error })?,
+            .map_err(|error| Problem::Path { field: "attribute vhost-user-path", error })?,
         mode: SocketMode::Server,
         mac: device.hardware_address(),
         mtu: device.optional_number("mtu")?,
@@ -118,11 +137,12 @@ mod tests {
         )
     }
 
+    fn file(name: &str, content: &str) -> MetadataFile {
+        MetadataFile { name: name.to_owned(), bytes: content.into() }
+    }
+
     fn read_one(content: &str) -> Result<Attachment, String> {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("d.example-metadata.json"), content).unwrap();
-        fs::write(dir.path().join("unrelated.json"), "x").unwrap();
-        read(dir.path(), "r").map_err(|problem| problem.to_string())
+        parse(Path::new("f"), &[file("f/d", content)], "r").map_err(|error| error.problem.to_string())
     }
 
     #[test]
@@ -158,9 +178,34 @@ mod tests {
         assert_eq!(read_one("{\"apiVersion\":").unwrap_err(), "is not complete JSON (line 1, column 14)");
         let other = object("v1alpha1", DEVICE).replace("\"r\"", "\"s\"");
         assert_eq!(read_one(&other).unwrap_err(), "does not list it");
+    }
+
+    #[test]
+    fn reads_metadata_files_only() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read(&dir.path().join("none"), "r").unwrap_err().to_string(), "is missing");
-        assert_eq!(read(dir.path(), "r").unwrap_err().to_string(), "is missing");
+        let claim = Claim { pod_claim: "pc".into(), request: "r".into(), kind: Some(ClaimKind::Template) };
+        let folder = dir.path().join("resourceclaimtemplates/pc/r");
+        let missing = Err(at(&folder, Problem::Missing));
+        assert_eq!(read(dir.path(), &claim), missing);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("unrelated.json"), "x").unwrap();
+        assert_eq!(read(dir.path(), &claim), missing);
+        let file = folder.join("d.example-metadata.json");
+        fs::write(&file, object("v1beta1", DEVICE)).unwrap();
+        assert_eq!(read(dir.path(), &claim).unwrap().file, file.display().to_string());
+    }
+
+    /// Not the first one, unless it is.
+    #[test]
+    fn the_file_that_says_it_is_named() {
+        let (other, own) = (object("v1beta1", ""), object("v1beta1", DEVICE));
+        let files = |last: &str| [file("f/a", &other), file("f/b", last), file("f/c", &other)];
+        let of = |files: &[MetadataFile]| parse(Path::new("f"), files, "r");
+        assert_eq!(of(&files(&own)).unwrap().file, "f/b");
+        let file_of = |last: &str| of(&files(last)).unwrap_err().file;
+        assert_eq!(file_of(&own.replace("9000", "\"x\"")), "f/b");
+        assert_eq!(file_of("{"), "f/b");
+        assert_eq!(file_of(&other), "f");
     }
 
     #[test]
@@ -202,7 +247,7 @@ mod tests {
     #[test]
     fn folders_follow_the_kind_of_claim() {
         let claim = |kind| Claim { pod_claim: "pc".into(), request: "r".into(), kind };
-        let of = |kind| folder(&claim(kind)).map_err(|refusal| refusal.to_string());
+        let of = |kind| folder(&claim(kind)).map_err(|problem| problem.to_string());
         assert_eq!(of(Some(ClaimKind::Template)), Ok("resourceclaimtemplates/pc/r".into()));
         assert_eq!(of(Some(ClaimKind::Direct("c".into()))), Ok("resourceclaims/c/r".into()));
         assert_eq!(

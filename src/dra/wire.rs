@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
-use crate::attachment::{NotReady, Problem, Refusal};
+use crate::attachment::Problem;
 use vocabulary::Quoted;
 
 /// The versions that are read; they agree in every field used here.
@@ -37,16 +37,14 @@ struct Request {
     devices: Option<Vec<Device>>,
 }
 
-/// The devices of a request from the first object of a known version; nothing if that does not list the request.
+/// The devices of a request from the first object of a known version; `None` if that does not list the request.
 pub(super) fn devices(bytes: &[u8], request: &str) -> Result<Option<Vec<Device>>, Problem> {
     if bytes.trim_ascii().is_empty() {
-        return Err(Problem::NotReady(NotReady::Empty));
+        return Err(Problem::Empty);
     }
     let mut unknown = Vec::new();
     for object in Deserializer::from_slice(bytes).into_iter::<Value>() {
-        let mut object = object.map_err(|error| {
-            Problem::NotReady(NotReady::NotJson { line: error.line(), column: error.column() })
-        })?;
+        let mut object = object?;
         let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
         if KNOWN.contains(&version) {
             return find(object.get_mut("requests").map(Value::take).unwrap_or_default(), request);
@@ -56,12 +54,12 @@ pub(super) fn devices(bytes: &[u8], request: &str) -> Result<Option<Vec<Device>>
             unknown.push(version);
         }
     }
-    Err(Problem::Refused(Refusal::Versions { versions: unknown.join(", "), known: KNOWN.join(", ") }))
+    Err(Problem::Versions { versions: unknown.join(", "), known: KNOWN.join(", ") })
 }
 
 fn find(requests: Value, request: &str) -> Result<Option<Vec<Device>>, Problem> {
     let requests: Option<Vec<Request>> = serde_json::from_value(requests)
-        .map_err(|_| Problem::Refused(field("requests", "is not a list of requests with their devices")))?;
+        .map_err(|_| field("requests", "is not a list of requests with their devices"))?;
     let own = requests.unwrap_or_default().into_iter().filter(|found| found.name == request);
     let lists: Vec<_> = own.map(|found| found.devices.unwrap_or_default()).collect();
     Ok((!lists.is_empty()).then(|| lists.into_iter().flatten().collect()))
@@ -79,7 +77,7 @@ impl Device {
         self.network_data.as_ref()?.hardware_address.clone().filter(|address| !address.is_empty())
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<String, Refusal> {
+    pub(super) fn text(&self, name: &str) -> Result<String, Problem> {
         let place = format!("attribute {name}");
         match self.attribute(name).map(|value| value.get("string").and_then(Value::as_str)) {
             Some(Some(text)) => Ok(text.to_owned()),
@@ -88,7 +86,7 @@ impl Device {
         }
     }
 
-    pub(super) fn optional_number(&self, name: &str) -> Result<Option<i64>, Refusal> {
+    pub(super) fn optional_number(&self, name: &str) -> Result<Option<i64>, Problem> {
         match self.attribute(name).map(|value| value.get("int").and_then(Value::as_i64)) {
             Some(Some(number)) => Ok(Some(number)),
             Some(None) => Err(field(&format!("attribute {name}"), "is not a whole number")),
@@ -96,7 +94,7 @@ impl Device {
         }
     }
 
-    /// By its plain name, which stands for the driver's own domain, else under any domain.
+    /// Looks up the bare name (the driver's own domain) first, then any domain.
     fn attribute(&self, name: &str) -> Option<&Value> {
         let attributes = self.attributes.as_ref()?;
         let qualified =
@@ -105,6 +103,6 @@ impl Device {
     }
 }
 
-fn field(place: &str, problem: &'static str) -> Refusal {
-    Refusal::Field { field: place.to_owned(), problem, writer: "the DRA driver" }
+fn field(place: &str, problem: &'static str) -> Problem {
+    Problem::Field { field: place.to_owned(), problem, writer: "the DRA driver" }
 }

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::resolve::Resolved;
+use crate::attachment::Resolved;
 
 /// A pod has one VMI; more come from tests only. Bounded all the same.
 const VMIS: usize = 64;
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_word_about_a_network_stands() {
+    fn for_each_network_the_first_answer_wins() {
         let first = resolved(&[("a", "/x/1/s")], &[("o", "/x/9/s"), ("b", "/x/6/s")]);
         let later = resolved(
             &[("a", "/x/2/s"), ("b", "/x/3/s")],

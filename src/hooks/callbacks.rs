@@ -1,30 +1,21 @@
-//! `OnDefineDomain` and the other callbacks: decide everything, then act, then answer.
+//! `OnDefineDomain` and the other callbacks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::info;
 
 use super::{
-    cache::ResolvedCache,
-    config::ServeConfig,
+    call::Calls,
     lifecycle::Lifecycle,
     proto::v1alpha3::{
         OnDefineDomainParams, OnDefineDomainResult, PreCloudInitIsoParams, PreCloudInitIsoResult,
         ShutdownParams, ShutdownResult, callbacks_server::Callbacks,
     },
-    status::CallError,
 };
-use crate::define::{self, DefineError, Prepared};
-use crate::domain::Nic;
-use crate::plan::Plan;
-use crate::resolve::{Resolved, look_for_others, resolve};
-use crate::symlink::{self, LinkDir, LinkError, Outcome, StableLink};
-use crate::vmi::Vmi;
 
 pub(super) struct CallbackService {
-    config: ServeConfig,
-    cache: Mutex<ResolvedCache>,
+    calls: Arc<Calls>,
     lifecycle: Arc<Lifecycle>,
 }
 
@@ -36,10 +27,8 @@ impl Callbacks for CallbackService {
     ) -> Result<Response<OnDefineDomainResult>, Status> {
         self.lifecycle.called();
         let OnDefineDomainParams { domain_xml, vmi } = request.into_inner();
-        let vmi = Vmi::parse(&vmi).map_err(|error| refuse(DefineError::from(error).into()))?;
-        let span = info_span!("on_define_domain", vmi = %vmi.identity);
-        let answer = async { self.define(domain_xml, &vmi).await.map_err(refuse) }.instrument(span).await?;
-        Ok(Response::new(OnDefineDomainResult { domain_xml: answer }))
+        let domain_xml = self.calls.define(&vmi, domain_xml).await?;
+        Ok(Response::new(OnDefineDomainResult { domain_xml }))
     }
 
     async fn pre_cloud_init_iso(
@@ -60,86 +49,7 @@ impl Callbacks for CallbackService {
 }
 
 impl CallbackService {
-    pub(super) fn new(config: ServeConfig, lifecycle: Arc<Lifecycle>) -> Self {
-        Self { config, cache: Mutex::default(), lifecycle }
-    }
-
-    async fn define(&self, domain_xml: Vec<u8>, vmi: &Vmi) -> Result<Vec<u8>, CallError> {
-        let config = &self.config.nics;
-        let Some(prepared) = define::prepare(vmi, &domain_xml, config)? else {
-            let names = vmi.binding_names();
-            match &config.binding_name {
-                Some(ours) if !names.is_empty() => {
-                    warn!(%ours, ?names, "no interface uses this binding name: the domain is returned unchanged")
-                }
-                _ => info!("no interface is ours: the domain is returned unchanged"),
-            }
-            return Ok(domain_xml);
-        };
-        let resolved = self.resolve(&prepared).await?;
-        let defined = prepared.define(&resolved.own, &resolved.others, config)?;
-        create_links(&config.layout.links, &defined.plan)?;
-        log(&defined.plan, &resolved);
-        self.cache().keep(&vmi.identity.key(), resolved);
-        Ok(defined.xml.into_bytes())
-    }
-
-    /// From the cache where an earlier call of this boot has found everything, else from the files. What belongs to
-    /// other sidecars may come later, so it is looked for each time.
-    async fn resolve(&self, prepared: &Prepared<'_>) -> Result<Resolved, CallError> {
-        let Prepared { vmi, requests, .. } = prepared;
-        let known = self.cache().recall(&vmi.identity.key()).cloned().unwrap_or_default();
-        let later = if requests.nics.iter().all(|request| known.own.contains_key(&request.network)) {
-            let own: Vec<_> = known.own.keys().cloned().collect();
-            look_for_others(vmi, &own, &self.config.sources)
-        } else {
-            resolve(vmi, &requests.nics, &self.config.sources).await?
-        };
-        Ok(known.joined(later))
-    }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, ResolvedCache> {
-        // A panic while the lock was held may have lost an entry, but cannot have left a wrong one.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Logs the error once; virt-launcher gets the same text.
-fn refuse(error: CallError) -> Status {
-    error!(code = ?error.code(), %error, "refused the domain");
-    error.into()
-}
-
-fn create_links(dir: &LinkDir, plan: &Plan) -> Result<(), CallError> {
-    for link in &plan.links {
-        create_link(dir, link)?;
-    }
-    for link in &plan.other_links {
-        if let Err(error) = create_link(dir, link) {
-            warn!(%error, "no link for another sidecar's network");
-        }
-    }
-    Ok(())
-}
-
-fn create_link(dir: &LinkDir, link: &StableLink) -> Result<(), LinkError> {
-    let outcome = symlink::ensure(dir, link)?;
-    if outcome != Outcome::Kept {
-        info!(link = %format_args!("{dir}/{}", link.name), target = %link.target, ?outcome, "stable link");
-    }
-    Ok(())
-}
-
-fn log(plan: &Plan, resolved: &Resolved) {
-    for warning in plan.warnings.iter().chain(&resolved.warnings) {
-        warn!("{warning}");
-    }
-    for Nic { network, socket, device_socket, mode, mac, mtu, options } in &plan.nics {
-        let mtu = mtu.map(|mtu| mtu.bytes());
-        let queue_pairs = options.queue_pairs.map(tracing::field::display);
-        info!(
-            %network, %mode, ends = mode.both_ends(), %socket, %device_socket, %mac, model = options.model.as_str(), queue_pairs, mtu,
-            "vhost-user NIC"
-        );
+    pub(super) fn new(calls: Arc<Calls>, lifecycle: Arc<Lifecycle>) -> Self {
+        Self { calls, lifecycle }
     }
 }

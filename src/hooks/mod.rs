@@ -2,6 +2,7 @@
 //! the pod's life cycle.
 
 mod cache;
+mod call;
 mod callbacks;
 mod config;
 mod info;

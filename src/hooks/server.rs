@@ -8,6 +8,7 @@ use tonic::transport::Server;
 use tracing::{info, warn};
 
 use super::{
+    call::Calls,
     callbacks::CallbackService,
     config::ServeConfig,
     info::InfoService,
@@ -40,7 +41,7 @@ pub(crate) enum ServeError {
 /// Serves until the VM is gone.
 pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError> {
     let lifecycle = Arc::new(Lifecycle::default());
-    let callbacks = CallbackService::new(config.clone(), Arc::clone(&lifecycle));
+    let callbacks = CallbackService::new(Arc::new(Calls::new(config.clone())), Arc::clone(&lifecycle));
     let router = Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));

@@ -2,11 +2,10 @@
 
 use tonic::{Code, Status};
 
-use crate::attachment::Problem;
+use crate::attachment::{AttachmentError, Problem};
 use crate::define::DefineError;
 use crate::domain::DomainError;
 use crate::plan::{NicError, PlanError};
-use crate::resolve::ResolveError;
 use crate::symlink::LinkError;
 use crate::vmi::VmiError;
 
@@ -16,7 +15,7 @@ pub(super) enum CallError {
     #[error(transparent)]
     Define(#[from] DefineError),
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Attachment(#[from] AttachmentError),
     #[error(transparent)]
     Link(#[from] LinkError),
 }
@@ -27,11 +26,10 @@ impl CallError {
             Self::Define(DefineError::Vmi(error)) => vmi(error),
             Self::Define(DefineError::Plan(error)) => plan(error),
             Self::Define(DefineError::Domain(error)) => domain(error),
-            Self::Resolve(ResolveError::TimedOut { .. }) => Code::Unavailable,
-            Self::Resolve(ResolveError::Refused(error)) => match error.problem {
-                Problem::NotReady(_) => Code::Unavailable,
-                Problem::Refused(_) => Code::FailedPrecondition,
+            Self::Attachment(error) => match &error.at.problem {
+                problem if problem.may_still_come() => Code::Unavailable,
                 Problem::Unreadable(_) => Code::Internal,
+                _ => Code::FailedPrecondition,
             },
             Self::Link(LinkError::Occupied { .. }) => Code::AlreadyExists,
             Self::Link(LinkError::Permission { .. }) => Code::PermissionDenied,

@@ -11,11 +11,11 @@ use std::{
 use clap::Args;
 use similar::TextDiff;
 
-use crate::attachment::Problem;
+use crate::attachment::{Problem, Resolved, Seen, resolve_now};
 use crate::config::{ContainerName, HookDirs, NicConfig, NicDefaults, STRANGE_CONTAINER_NAME};
 use crate::define::{self, Prepared};
+use crate::downwardapi::NetworkInfo;
 use crate::plan::Plan;
-use crate::resolve::{ResolveError, Resolved, resolve_now};
 use crate::vmi::{NetworkSource, Vmi};
 use findings::exit;
 use host_io::console::complain;
@@ -122,12 +122,12 @@ fn resolve(prepared: &Prepared<'_>, args: &RenderArgs) -> Result<Resolved, Failu
     if let Some(dir) = dra_dir {
         fs::read_dir(dir).map_err(|error| unreadable("--dra-dir", dir, &error))?;
     }
-    let network_info = network_info.as_deref().zip(bytes.as_deref());
-    let resolved = resolve_now(prepared.vmi, &prepared.requests.nics, network_info, dra_dir.as_deref());
-    resolved.map_err(|error| match &error {
-        ResolveError::Refused(inner) if matches!(inner.problem, Problem::Unreadable(_)) => {
-            Failure::Usage(error.to_string())
-        }
+    let file = network_info.as_deref().unwrap_or(Path::new("network-info")).display().to_string();
+    let info = NetworkInfo::parse(bytes.as_deref().unwrap_or_default(), &file);
+    let seen = Seen::new(file, info, prepared.vmi, dra_dir.as_deref());
+    let resolved = resolve_now(prepared.vmi, &prepared.requests.nics, &seen);
+    resolved.map_err(|error| match error.at.problem {
+        Problem::Unreadable(_) => Failure::Usage(error.to_string()),
         _ => refused(error),
     })
 }

@@ -67,7 +67,7 @@ async fn two_sidecars_that_share_a_directory_are_both_found() {
         let pod = Pod::flat();
         let first = pod.sidecar().start().await;
         let second = pod.sidecar().start().await;
-        let found = collect(&pod, 2, Pace::TickBefore(Duration::from_millis(10))).collect().await.unwrap();
+        let found = collect(&pod, 2, Pace::TickBetween(Duration::from_millis(10))).collect().await.unwrap();
         let mut sockets = [first.socket(), second.socket()];
         sockets.sort();
         assert_eq!(found.iter().map(|found| found.socket.clone()).collect::<Vec<_>>(), sockets);
@@ -86,7 +86,7 @@ async fn two_sidecars_in_directories_of_their_own_are_both_found() {
         let pod = Pod::new();
         let _first = pod.sidecar().start().await;
         let _second = pod.sidecar().number(1).start().await;
-        let found = collect(&pod, 2, Pace::TickBefore(Duration::from_millis(10))).collect().await.unwrap();
+        let found = collect(&pod, 2, Pace::TickBetween(Duration::from_millis(10))).collect().await.unwrap();
         assert_eq!(names(&found), ["vhostuser-hook-sidecar-0.sock", "vhostuser-hook-sidecar-1.sock"]);
     })
     .await;

@@ -1,5 +1,7 @@
 //! What the sidecar says on standard error.
 
+use std::io::Read;
+
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -156,6 +158,42 @@ async fn secrets_stay_out_of_messages_and_logs() {
             assert!(!status.message().contains(SECRET), "{status:?}");
         }
         assert!(!sidecar.stderr().contains(SECRET), "{}", sidecar.stderr());
+    })
+    .await;
+}
+
+/// More than the pipe and the queue can hold: every call is answered, and whoever reads at last hears of the gap.
+#[tokio::test]
+async fn it_serves_while_nobody_reads_its_log() {
+    limited(async {
+        let pod = Pod::with_network_info(Layout::PerSidecar);
+        let (mut sidecar, mut log) = pod.sidecar().flag("--log-level=debug").spawn_unread();
+        let socket = pod.socket();
+        until("there is a socket", || socket.exists()).await;
+        let client = Client::new(&socket);
+        for _ in 0..400 {
+            client.info().await.unwrap();
+        }
+        assert_eq!(client.on_define_domain(DOMAIN, VMI).await.unwrap(), answer::to_domain());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut text = String::new();
+            log.read_to_string(&mut text).unwrap();
+            text
+        });
+        client.shutdown().await.unwrap();
+        assert_eq!(sidecar.exit().await.0, Some(0));
+        let text = read.await.unwrap();
+        let events: Vec<Value> =
+            text.trim_start_matches('#').lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events[0]["message"], "serving hooks");
+        let gap = "nobody read standard error: log lines were dropped here";
+        let report = events.iter().find(|event| event["message"] == gap).unwrap();
+        let found =
+            events.iter().filter(|event| event["message"] == "virt-launcher found this sidecar").count();
+        let lost = report["lines"].as_u64().unwrap();
+        assert!(found < 400 && lost > 400 - found as u64, "{found} {lost}");
+        let last = &events.last().unwrap()["message"];
+        assert_eq!(last, "ended: the VM is gone");
     })
     .await;
 }

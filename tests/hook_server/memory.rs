@@ -2,6 +2,7 @@
 
 use std::{fs, time::Duration};
 
+use serde_json::json;
 use tokio::time::sleep;
 use tonic::Code;
 
@@ -132,6 +133,37 @@ async fn a_refused_call_is_not_remembered() {
         assert_eq!(client.on_define_domain(DOMAIN, VMI).await.unwrap(), answer::to_domain());
     })
     .await;
+}
+
+/// While a call waits, another of the same boot may answer: the one that waited goes by that answer.
+#[tokio::test]
+async fn a_call_that_waited_does_not_contradict_one_that_did_not() {
+    limited(async {
+        let pod = Pod::new();
+        let sidecar = pod.sidecar().start().await;
+        let client = sidecar.client();
+        let waiting = tokio::spawn(async move { client.on_define_domain(DOMAIN, VMI).await });
+        sleep(Duration::from_millis(200)).await;
+        let first: serde_json::Value = serde_json::from_str(NETWORK_INFO).unwrap();
+        pod.write_network_info(&json!({"interfaces": [of_network(&first, "dpdk0")]}).to_string());
+        let mut one: serde_json::Value = serde_json::from_str(VMI).unwrap();
+        let interfaces = one["spec"]["domain"]["devices"]["interfaces"].as_array_mut().unwrap();
+        interfaces.iter_mut().find(|found| found["name"] == "dpdk1").unwrap()["state"] = "absent".into();
+        sidecar.client().on_define_domain(DOMAIN, one.to_string()).await.unwrap();
+
+        pod.write_network_info(&altered());
+        waiting.await.unwrap().unwrap();
+        let targets = answer::LINKS.map(|(name, _)| fs::read_link(pod.links().join(name)).unwrap());
+        let [(_, first), (_, second)] = answer::LINKS;
+        let second = second.replace("/vhost-user/", "/elsewhere/");
+        assert_eq!(targets.map(|path| path.to_str().unwrap().to_owned()), [first.to_owned(), second]);
+    })
+    .await;
+}
+
+fn of_network(info: &serde_json::Value, network: &str) -> serde_json::Value {
+    let listed = info["interfaces"].as_array().unwrap();
+    listed.iter().find(|entry| entry["network"] == network).unwrap().clone()
 }
 
 #[tokio::test]

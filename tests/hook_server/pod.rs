@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, File},
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
@@ -161,6 +161,12 @@ impl Launch<'_> {
     pub fn spawn_unheard(self) -> Sidecar {
         let (command, log) = self.command();
         Sidecar::spawn_unheard(command, log)
+    }
+
+    /// Starts it with a standard error that nobody reads yet, and which is full.
+    pub fn spawn_unread(self) -> (Sidecar, File) {
+        let (command, log) = self.command();
+        Sidecar::spawn_unread(command, log)
     }
 
     fn command(self) -> (Command, PathBuf) {

@@ -60,6 +60,15 @@ impl Sidecar {
         sidecar
     }
 
+    /// With a standard error that is open, full and read by nobody yet.
+    pub fn spawn_unread(mut command: Command, log: PathBuf) -> (Self, File) {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let full = vec![b'#'; rustix::pipe::fcntl_getpipe_size(&writer).unwrap()];
+        assert_eq!(rustix::io::write(&writer, &full).unwrap(), full.len());
+        File::create(&log).unwrap();
+        (Self::spawn_onto(&mut command, writer.into(), log), reader.into())
+    }
+
     fn spawn_onto(command: &mut Command, stderr: Stdio, log: PathBuf) -> Self {
         let child = command
             .stdin(Stdio::null())

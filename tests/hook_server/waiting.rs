@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 
 use crate::{DOMAIN, NETWORK_INFO, VMI, answer, pod::Pod, sidecar::limited};
 use launcher_sim::Layout;
+use vocabulary::NetworkName;
 
 /// One way to be late: how it looks when the call comes, and how it gets right.
 type Late = (&'static str, fn(&Pod), fn(&Pod));
@@ -192,6 +193,25 @@ async fn device_metadata_of_claims_is_waited_for_as_well() {
             let target = fs::read_link(pod.links().join(name)).unwrap();
             assert_eq!(target.to_str().unwrap(), format!("/var/run/ovsdpdk/nets/{request}"));
         }
+    })
+    .await;
+}
+
+/// A migration target gets one call only, so the first one makes the links of other sidecars' networks, too.
+#[tokio::test]
+async fn with_claims_only_the_first_call_links_the_listed_networks_of_others() {
+    limited(async {
+        let pod = Pod::new();
+        write_metadata(&pod, "r0");
+        write_metadata(&pod, "r1");
+        pod.write_network_info(
+            r#"{"interfaces":[{"network":"other","deviceInfo":{"type":"vhost-user","vhost-user":
+            {"path":"/var/run/vhostuser/o/vhost.sock"}}}]}"#,
+        );
+        let sidecar = pod.sidecar().start().await;
+        sidecar.client().on_define_domain(DOMAIN, dra_vmi()).await.unwrap();
+        let link = pod.links().join("other".parse::<NetworkName>().unwrap().pod_interface());
+        assert_eq!(fs::read_link(link).unwrap().to_str(), Some("/var/run/vhostuser/o"));
     })
     .await;
 }

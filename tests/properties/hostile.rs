@@ -1,10 +1,10 @@
 //! Input that nobody should send: nothing panics, nothing leaves its place, and what is accepted is good.
 
-use std::fs;
+use std::path::Path;
 
 use network_vhostuser_binding::define::prepare;
 use network_vhostuser_binding::downwardapi::NetworkInfo;
-use network_vhostuser_binding::dra;
+use network_vhostuser_binding::dra::{self, MetadataFile};
 use network_vhostuser_binding::plan::Attachments;
 use network_vhostuser_binding::symlink;
 use network_vhostuser_binding::vmi::Vmi;
@@ -118,10 +118,9 @@ fn check_domain(vm: &Vm, bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 fn read_metadata(bytes: &[u8]) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("d.example-metadata.json"), bytes).unwrap();
-    if let Err(problem) = dra::read(dir.path(), "r") {
-        assert!(!problem.to_string().is_empty());
+    let file = MetadataFile { name: "f".to_owned(), bytes: bytes.to_vec() };
+    if let Err(error) = dra::parse(Path::new("d"), &[file], "r") {
+        assert!(!error.problem.to_string().is_empty());
     }
 }
 

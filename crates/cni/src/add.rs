@@ -18,11 +18,13 @@ use super::{
     device,
     environment::Target,
     error::{CniError, Failure},
+    files::APPLICATION_FILE,
     found::{Found, Ours},
     ids,
     ipam::{Addresses, Ipam, given},
     port::Wish,
     remove::remove,
+    runtime::refuse_unallocated,
     switch::Ovs,
 };
 use node::fields::Mistakes;
@@ -30,9 +32,6 @@ use node::socketdir::{Socket, SocketDir};
 use ovs::rows::NextConfig;
 use vocabulary::device_info::DeviceInfo;
 use vocabulary::{SOCKET_FILE, SocketMode};
-
-/// What a DPDK application reads, beside its socket.
-pub(super) const APPLICATION_FILE: &str = "vhostuser.json";
 
 /// How often others may change the same rows between our look and our transaction.
 const ATTEMPTS: usize = 3;
@@ -58,7 +57,10 @@ struct Adding<'c> {
 
 /// Attaches; a failure leaves nothing behind.
 pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
-    let asked = Asked::parse(call, target, |mistakes| refuse_chain(call.config, mistakes))?;
+    let asked = Asked::parse(call, target, |mistakes| {
+        refuse_chain(call.config, mistakes);
+        refuse_unallocated(call.config, mistakes);
+    })?;
     let info = device::info(call.plugin_dir, &asked.runtime, asked.nic.mode)?;
     let ipam = Ipam::find(call, &asked.network)?;
     let (clock, undo) = Clock::forward(call.started, asked.network.timeout);
@@ -88,7 +90,7 @@ impl Adding<'_> {
         let Asked { network, nic, runtime, .. } = &self.asked;
         // What an earlier port has left must not be taken for this one's.
         let before = self.dir.find_socket()?;
-        let mut ovs = Ovs::connect(network, self.clock)?;
+        let mut ovs = Ovs::reach(network, self.clock)?;
         let (config, addresses) = self.plug(&mut ovs, done)?;
         ovs.port_works(config, &self.port.name)?;
         if self.info.mode == SocketMode::Client {
@@ -133,7 +135,7 @@ impl Adding<'_> {
         self.ipam.as_ref().map(|ipam| ipam.add(&self.clock)).transpose()
     }
 
-    /// Nothing if others have changed something since we looked.
+    /// `None` if others have changed something since we looked.
     fn create(
         &self,
         ovs: &mut Ovs,
@@ -183,7 +185,7 @@ impl Adding<'_> {
         Ok(self.dir.write_file(APPLICATION_FILE, file.to_string().as_bytes(), owner, 0o640)?)
     }
 
-    /// In the opposite order; device-info goes with the port. What cannot be undone is told beside the error; the
+    /// In the opposite order; device-info goes with the port. What cannot be undone is reported beside the error; the
     /// runtime's DEL does it again.
     fn undo(&self, done: &Done, undo: Undo) -> Vec<String> {
         let clock = undo.begin();
@@ -204,7 +206,7 @@ impl Adding<'_> {
 
     fn unplug(&self, clock: Clock) -> Result<Vec<String>, CniError> {
         let Asked { network, target, .. } = &self.asked;
-        let mut ovs = Ovs::connect(network, clock)?;
+        let mut ovs = Ovs::reach(network, clock)?;
         let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
         remove(&mut ovs, &network.root, &ours)
     }

@@ -39,7 +39,7 @@ impl<'c> Asked<'c> {
         let runtime = Runtime::read(call.config, &target.args, &mistakes);
         more(&mistakes);
         let runtime = match runtime {
-            // It has a code of its own if there is nothing else to mend.
+            // It has a code of its own if there is nothing else to fix.
             Err(none) if mistakes.is_empty() && config::unknown(call.config).is_none() => return Err(none),
             Err(none) => {
                 mistakes.add("", none);

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::{
-    add::APPLICATION_FILE,
     asked::Asked,
     call::Call,
     clock::Clock,
@@ -11,6 +10,7 @@ use super::{
     device,
     environment::Target,
     error::CniError,
+    files::APPLICATION_FILE,
     found::Found,
     ipam::{Ipam, given},
     switch::{Ovs, trouble},

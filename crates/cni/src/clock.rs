@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// 0                                                   3/4               1 × timeout
 /// ```
 ///
-/// Within it a question to OVSDB has a quarter for itself, so that a database that hangs is told long before the
+/// Within it a question to OVSDB has a quarter for itself, so that a database that hangs is reported long before the
 /// runtime loses its patience.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

@@ -160,7 +160,7 @@ impl Network {
     }
 }
 
-/// Reads everything that the administrator has written; [`finish`] tells what is wrong.
+/// Reads everything that the administrator has written; [`finish`] reports what is wrong.
 pub fn read(config: &Value, mistakes: &Mistakes) -> Option<(Network, Nic)> {
     let fields = all_fields(config, mistakes)?;
     check_capabilities(&fields);
@@ -195,7 +195,7 @@ impl Nic {
     }
 
     fn read(fields: &Fields<'_>) -> Option<Self> {
-        // All are read before the first `?`, so that every mistake is told.
+        // All are read before the first `?`, so that every mistake is reported.
         let (bridge, mode, mtu, vlan) =
             (fields.required("bridge"), fields.optional("mode"), mtu(fields), Vlan::read(fields));
         let flag = |key| fields.boolean(key).unwrap_or(false);
@@ -220,7 +220,7 @@ impl Nic {
     }
 }
 
-/// All fields of the configuration; unknown ones are told apart, because they have a code of their own.
+/// All fields of the configuration; unknown ones are kept apart, because they have a code of their own.
 fn all_fields<'a>(config: &'a Value, mistakes: &'a Mistakes) -> Option<Fields<'a>> {
     let known: Vec<&str> = config.as_object()?.keys().map(String::as_str).collect();
     Fields::of(config, "", &known, mistakes)

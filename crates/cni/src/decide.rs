@@ -8,6 +8,7 @@ use super::{
     ids::Holder,
     port::Wish,
 };
+use ovs::Obstacle;
 use vocabulary::Quoted;
 
 /// What ADD is to do.
@@ -22,7 +23,7 @@ pub enum Decision {
     Keep,
 }
 
-/// Decides, or tells why the attachment cannot be.
+/// Decides, or returns why the attachment cannot be.
 pub fn decide(wish: &Wish, attachment: &Attachment, found: &Found) -> Result<Decision, CniError> {
     if let Some(other) = found.of_attachment.iter().find(|port| port.name != wish.name) {
         return Err(CniError::Taken(format!(
@@ -75,28 +76,26 @@ fn create(wish: &Wish, found: &Found) -> Result<Decision, CniError> {
     Ok(Decision::Create { with_bridge })
 }
 
-/// Whether the switch can have the port; with `true` if its bridge must be made first.
+/// Whether the switch can take the port; returns `true` if its bridge must be made first. A dead ovs-vswitchd is found
+/// out by plugging the port.
 pub fn check_switch(bridge: &BridgeName, may_create: bool, found: &Found) -> Result<bool, CniError> {
-    if !found.switch.as_ref().is_some_and(|switch| switch.dpdk_initialized) {
-        return Err(CniError::Switch(
-            "OVS runs without DPDK: set other_config:dpdk-init=true in its table Open_vSwitch, restart ovs-vswitchd and \
-             look at its log"
-                .to_owned(),
-        ));
+    let mut obstacles = found.obstacles(Ok(()));
+    let with_bridge = may_create && obstacles.contains(&Obstacle::NoBridge);
+    obstacles.retain(|obstacle| !(with_bridge && *obstacle == Obstacle::NoBridge));
+    match obstacles.first() {
+        Some(obstacle) => Err(CniError::Switch(described(obstacle, bridge))),
+        None => Ok(with_bridge),
     }
-    let name = Quoted(bridge.as_str());
-    match &found.bridge {
-        None if may_create => Ok(true),
-        None => Err(CniError::Switch(format!(
-            "OVS has no bridge {name}: create it with datapath_type=netdev, correct the NAD's `bridge`, or allow this \
-             plugin to create it (createBridge)"
-        ))),
-        Some(bridge) if bridge.datapath_type != "netdev" => Err(CniError::Switch(format!(
-            "bridge {name} has datapath_type {}: vhost-user ports need 'netdev', the userspace datapath",
-            Quoted(&bridge.datapath_type)
-        ))),
-        Some(_) => Ok(false),
-    }
+}
+
+fn described(obstacle: &Obstacle, bridge: &BridgeName) -> String {
+    let hint = match obstacle {
+        Obstacle::NoBridge => {
+            ", correct the NAD's `bridge`, or allow this plugin to create it (createBridge)"
+        }
+        _ => "",
+    };
+    obstacle.of_bridge(bridge.as_str()) + hint
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::{
 pub(super) fn del(call: &Call<'_>, attachment: &Attachment) -> Result<Vec<String>, Failure> {
     let network = Network::parse(call.config)?;
     let clock = Clock::whole(call.started, network.timeout);
-    let mut ovs = Ovs::connect(&network, clock)?;
+    let mut ovs = Ovs::reach(&network, clock)?;
     let marks = ids::of_attachment(attachment);
     let mut devices = devices(&Ours::read(&mut ovs, &marks)?);
     devices.extend(device_to_hold(call.config));

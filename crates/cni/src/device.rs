@@ -19,7 +19,7 @@ use node::socketdir::{DeviceLock, SocketDir};
 use vocabulary::device_info::DeviceInfo;
 use vocabulary::{DeviceId, HostDir, SOCKET_FILE, SocketMode};
 
-/// What the device's pod is told of it: by the copy that Multus has staged, or else the device plugin's own file. `mode`
+/// What is known of the device: from the copy that Multus has staged, or else from the device plugin's own file. `mode`
 /// is the one that the administrator expects.
 ///
 /// # Errors

@@ -14,7 +14,10 @@ use host_io::source_file;
 use node::atomic_file;
 use vocabulary::device_info::DeviceInfo;
 
-/// The whole file; nothing if it does not exist.
+/// What a DPDK application reads, beside its socket.
+pub(super) const APPLICATION_FILE: &str = "vhostuser.json";
+
+/// The whole file; `None` if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, CniError> {
     source_file::read(path).map_err(|error| failure(path, "cannot be read", error))
 }

@@ -2,7 +2,8 @@
 
 use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
 use ovs::{
-    OvsdbError,
+    Obstacle, OvsdbError,
+    judge::judge,
     operation::{Condition, Operation},
     rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select, select_whole},
     value::Datum,
@@ -63,6 +64,13 @@ impl Found {
 }
 
 impl Found {
+    /// What keeps the switch from taking a port on the bridge.
+    pub fn obstacles(&self, vswitchd: Result<(), Obstacle>) -> Vec<Obstacle> {
+        let dpdk_initialized = self.switch.as_ref().is_some_and(|switch| switch.dpdk_initialized);
+        let datapath_type = self.bridge.as_ref().map(|bridge| bridge.datapath_type.as_str());
+        judge(dpdk_initialized, datapath_type, vswitchd)
+    }
+
     /// The mode that the port's type stands for; without a port of such a type the usual one, for it is missing or wrong
     /// whatever the mode.
     pub fn mode(&self) -> SocketMode {

@@ -95,7 +95,7 @@ pub struct Holder<'i> {
 }
 
 impl<'i> Holder<'i> {
-    /// Nothing if it is not ours.
+    /// `None` if it is not ours.
     pub fn of(ids: &'i ExternalIds) -> Option<Self> {
         (ids.get(OWNER)? == OWNER_NAME).then_some(())?;
         let text = |key: &str| ids.get(key).cloned().unwrap_or_default();

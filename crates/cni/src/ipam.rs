@@ -39,7 +39,7 @@ pub fn given(network: &Network, port: &Port) -> Result<Option<Addresses>, String
 }
 
 impl<'c> Ipam<'c> {
-    /// Finds the plugin; nothing if the network has none.
+    /// Finds the plugin; `None` if the network has none.
     pub fn find(call: &'c Call<'c>, network: &Network) -> Result<Option<Self>, CniError> {
         let Some(plugin) = network.ipam.clone() else { return Ok(None) };
         let path = &call.environment.path;

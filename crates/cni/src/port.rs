@@ -12,7 +12,7 @@ use super::{
 use ovs::{
     operation::{Condition, Operation},
     rows::{Interface, NextConfig, Port, select},
-    value::{Atom, Datum, Row},
+    value::{Datum, Named, Row},
 };
 use vocabulary::{DeviceId, Mtu, Quoted, SocketMode, SocketPath};
 
@@ -83,11 +83,11 @@ impl Wish {
                 "qos",
                 limit.qos().with("external_ids", ids::datum(&self.ids)),
             ));
-            port = port.with("qos", Atom::Named("qos".to_owned()));
+            port = port.with("qos", Named::row("qos"));
         }
         operations.push(Operation::insert("Port", "port", port));
         let bridge = [Condition::is("name", self.bridge.as_str())];
-        operations.push(Operation::add("Bridge", &bridge, "ports", Atom::Named("port".to_owned())));
+        operations.push(Operation::add("Bridge", &bridge, "ports", Named::row("port")));
         operations.push(Operation::comment(&format!("vhostuser CNI: ADD {}", self.name)));
         operations.extend(next_config());
         Creation { operations, guards }
@@ -126,7 +126,7 @@ impl Wish {
     fn port(&self, marks: &ExternalIds) -> Row {
         let row = Row::default()
             .with("name", self.name.as_str())
-            .with("interfaces", Atom::Named("interface".to_owned()))
+            .with("interfaces", Named::row("interface"))
             .with("external_ids", ids::datum(marks));
         self.vlan.write(row)
     }
@@ -149,7 +149,7 @@ impl Wish {
         all
     }
 
-    /// What interface and QoS say otherwise than the port is told too.
+    /// What interface and QoS say otherwise than the port is reported too.
     fn marks_deviations(&self, port: &FoundPort, interface: Option<&Interface>) -> Vec<String> {
         let mut all = ids::deviations(&self.ids, &port.port.external_ids);
         let qos = port.qos.as_ref().filter(|_| self.to_guest.is_some()).map(|qos| ("QoS", &qos.external_ids));
@@ -195,17 +195,16 @@ fn none(table: &str, condition: Condition) -> Operation {
 
 /// A bridge with the userspace datapath, and the port of its own that every bridge has.
 fn new_bridge(name: &str) -> [Operation; 4] {
-    let named = |row: &str| Atom::Named(row.to_owned());
     let row = || Row::default().with("name", name);
     let bridge = row()
         .with("datapath_type", "netdev")
-        .with("ports", named("local_port"))
+        .with("ports", Named::row("local_port"))
         .with("external_ids", ids::of_owner());
     [
         Operation::insert("Interface", "local_interface", row().with("type", "internal")),
-        Operation::insert("Port", "local_port", row().with("interfaces", named("local_interface"))),
+        Operation::insert("Port", "local_port", row().with("interfaces", Named::row("local_interface"))),
         Operation::insert("Bridge", "bridge", bridge),
-        Operation::add("Open_vSwitch", &[], "bridges", named("bridge")),
+        Operation::add("Open_vSwitch", &[], "bridges", Named::row("bridge")),
     ]
 }
 

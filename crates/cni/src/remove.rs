@@ -6,9 +6,8 @@ use std::{
 };
 
 use super::{
-    add::APPLICATION_FILE,
     error::CniError,
-    files,
+    files::{self, APPLICATION_FILE},
     found::Ours,
     ids::{ExternalIds, Holder},
     port::next_config,
@@ -38,7 +37,7 @@ pub(super) fn devices(ours: &Ours) -> BTreeSet<DeviceId> {
 /// Devices on which nobody else works as long as this lives.
 ///
 /// What cannot be held for another reason than that somebody else has it is not held: its port must go all the same, and
-/// tidying tells what is wrong.
+/// tidying reports what is wrong.
 ///
 /// # Errors
 /// Somebody else had one of them until the deadline.
@@ -63,7 +62,7 @@ pub(super) fn device(ids: &ExternalIds) -> Option<DeviceId> {
     Holder::of(ids)?.device()?.parse().ok()
 }
 
-/// Removes it all in one transaction; what else could not be tidied is told.
+/// Removes it all in one transaction; what else could not be tidied is reported.
 ///
 /// The devices must be held. Their directories come first: as long as the port is there, no other attachment can have
 /// its device.

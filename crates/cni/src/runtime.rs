@@ -49,6 +49,19 @@ fn device(config: &Value, mistakes: &Mistakes) -> Result<Option<DeviceId>, CniEr
     Ok(id.parse().map_err(|error| mistakes.add("deviceID", error)).ok())
 }
 
+/// ADD only. The runtime writes the top-level `deviceID` from the kubelet's list alone; a pod's annotation can set
+/// `runtimeConfig.deviceID`, and with it name another pod's device.
+pub fn refuse_unallocated(config: &Value, mistakes: &Mistakes) {
+    let given = |field| config.pointer(field).and_then(Value::as_str).filter(|id| !id.is_empty());
+    if let (None, Some(id)) = (given("/deviceID"), given("/runtimeConfig/deviceID")) {
+        let problem = "without the top-level deviceID, which only the kubelet's allocation sets: a pod annotation can set \
+                       this one, so it does not show that the pod has the device; the NAD's annotation \
+                       k8s.v1.cni.cncf.io/resourceName must name the vhost-user device plugin's resource, and the pod must \
+                       request that resource";
+        mistakes.add("runtimeConfig.deviceID", format_args!("{} {problem}", Quoted(id)));
+    }
+}
+
 /// The place where Multus leaves device-info and looks for it again.
 fn info_file(config: &Value, mistakes: &Mistakes) -> Option<PathBuf> {
     let path = text(config, "/runtimeConfig/CNIDeviceInfoFile", mistakes)?;
@@ -116,6 +129,7 @@ fn wrong(place: &str, problem: &str) -> CniError {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
     use serde_json::json;
 
     use super::*;
@@ -145,6 +159,27 @@ mod tests {
             assert_eq!(error.code(), 101);
             assert!(error.to_string().contains("k8s.v1.cni.cncf.io/resourceName"), "{error}");
         }
+    }
+
+    #[test]
+    fn only_the_kubelet_allocates_devices() {
+        let refusal = |config: Value| {
+            let mistakes = Mistakes::default();
+            refuse_unallocated(&config, &mistakes);
+            mistakes.to_string()
+        };
+        for config in [
+            json!({"deviceID": "ovs-0"}),
+            json!({"deviceID": "ovs-0", "runtimeConfig": {"deviceID": "ovs-0"}}),
+            json!({"runtimeConfig": {"deviceID": ""}}),
+            json!({}),
+        ] {
+            assert_eq!(refusal(config), "");
+        }
+        expect![[r#"
+            runtimeConfig.deviceID: 'ovs-0' without the top-level deviceID, which only the kubelet's allocation sets: a pod annotation can set this one, so it does not show that the pod has the device; the NAD's annotation k8s.v1.cni.cncf.io/resourceName must name the vhost-user device plugin's resource, and the pod must request that resource
+        "#]]
+        .assert_eq(&(refusal(json!({"deviceID": "", "runtimeConfig": {"deviceID": "ovs-0"}})) + "\n"));
     }
 
     #[test]

@@ -25,19 +25,8 @@ pub(super) fn status(call: &Call<'_>) -> Result<(), CniError> {
     let (mut ovs, found) = asked.map_err(|error| CniError::Unavailable(error.to_string()))?;
     check_switch(&nic.bridge, nic.create_bridge, &found)
         .map_err(|error| CniError::Limited(error.to_string()))?;
-    match ovs.vswitchd_answers() {
-        Some(Ok(())) => {}
-        Some(Err(error)) => {
-            return Err(CniError::Limited(format!("ovs-vswitchd does not answer: {error}")));
-        }
-        // Without its control socket: it holds a lock of the database for as long as it lives.
-        None if ovs.is_served().map_err(|error| CniError::Unavailable(error.to_string()))? => {}
-        None => {
-            let problem =
-                "no ovs-vswitchd serves this database (nobody holds its lock ovs_vswitchd): start it";
-            return Err(CniError::Limited(problem.to_owned()));
-        }
-    }
+    let vswitchd = ovs.vswitchd().map_err(|error| CniError::Unavailable(error.to_string()))?;
+    vswitchd.map_err(|obstacle| CniError::Limited(obstacle.of_bridge(nic.bridge.as_str())))?;
     match Ipam::find(call, &network)? {
         Some(ipam) => ipam.pass_on("STATUS", &clock),
         None => Ok(()),

@@ -2,12 +2,13 @@
 
 use std::{
     path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
 use super::{clock::Clock, config::Network, error::CniError};
 use ovs::{
-    Answers, Client, DATABASE, OvsdbError, control,
+    Answers, Client, DATABASE, Obstacle, OvsdbError, control, judge,
     operation::{Condition, Operation},
     rows::{Interface, select},
 };
@@ -15,6 +16,9 @@ use vocabulary::Quoted;
 
 /// The time that ovsdb-server has to report that a wait was in vain, before the connection itself is given up.
 const SPARE: Duration = Duration::from_millis(200);
+
+/// Between two attempts to reach ovsdb-server.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The most that ovs-vswitchd may take to say what its datapath has.
 const CONTROL: Duration = Duration::from_secs(2);
@@ -34,13 +38,26 @@ impl Ovs {
         Ok(Self { client, clock, run_dir: network.ovsdb.run_dir().to_owned() })
     }
 
+    /// Connects; a socket that is missing or refuses is tried again until the time is over, because ovsdb-server may be
+    /// restarting, and a failed ADD or DEL costs the pod far longer than that.
+    pub fn reach(network: &Network, clock: Clock) -> Result<Self, OvsdbError> {
+        loop {
+            match Self::connect(network, clock) {
+                Err(OvsdbError::Missing(_) | OvsdbError::Refused(_)) if clock.left() > RETRY => {
+                    thread::sleep(RETRY);
+                }
+                result => return result,
+            }
+        }
+    }
+
     /// Carries out a transaction that ovsdb-server can answer at once.
     pub fn ask(&mut self, operations: Vec<Operation>) -> Result<Answers, OvsdbError> {
         self.client.set_deadline(self.clock.answer());
         self.client.ask(DATABASE, operations)
     }
 
-    /// Waits until ovs-vswitchd has come as far as `config`, and reads an interface then; nothing if it has not.
+    /// Waits until ovs-vswitchd has come as far as `config`, and reads an interface then; `None` if it has not.
     pub fn carried_out(
         &mut self,
         config: i64,
@@ -77,7 +94,7 @@ impl Ovs {
         }
     }
 
-    /// Whether the datapath has the port; nothing if ovs-vswitchd cannot be asked here.
+    /// Whether the datapath has the port; `None` if ovs-vswitchd cannot be asked here.
     pub fn in_datapath(&self, port: &str) -> Option<bool> {
         let socket = control::vswitchd(&self.run_dir)?;
         let deadline = Instant::now() + CONTROL.min(self.clock.left());
@@ -85,16 +102,10 @@ impl Ovs {
         Some(control::has_port(&answer, port))
     }
 
-    /// Whether ovs-vswitchd answers; nothing if its control socket is not known.
-    pub fn vswitchd_answers(&self) -> Option<Result<(), OvsdbError>> {
-        let socket = control::vswitchd(&self.run_dir)?;
+    /// Whether ovs-vswitchd is alive.
+    pub fn vswitchd(&mut self) -> Result<Result<(), Obstacle>, OvsdbError> {
         let deadline = Instant::now() + CONTROL.min(self.clock.left());
-        Some(control::ask(&socket, "version", &[], deadline).map(drop))
-    }
-
-    /// Whether an ovs-vswitchd serves this database: it holds a lock for as long as it lives.
-    pub fn is_served(&mut self) -> Result<bool, OvsdbError> {
-        self.client.is_held("ovs_vswitchd")
+        judge::vswitchd(&mut self.client, &self.run_dir, deadline)
     }
 
     /// The time that is left for all.

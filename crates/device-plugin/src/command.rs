@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -19,6 +18,7 @@ use super::{
     root::SocketRoot,
 };
 use crate::doctor::{self, command::DoctorArgs};
+use host_io::console;
 use host_io::logging::{self, Format, Logging};
 
 /// It cannot go on; the reason is on standard error.
@@ -123,7 +123,7 @@ fn install_cni(from: &Path, to: &Path) -> ExitCode {
         }
         Err(error) => (format!("error: {error}"), ExitCode::from(FAILED)),
     };
-    let _ = writeln!(io::stderr(), "{what}");
+    console::complain(&what);
     code
 }
 
@@ -139,7 +139,7 @@ fn run_server(cli: ServeArgs) -> ExitCode {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text,
     };
-    logging::start(Logging { format, level: cli.log_level });
+    let _flush = logging::start(Logging { format, level: cli.log_level });
     let settings = Settings {
         config,
         own_pod: cli.pod_namespace.zip(cli.pod_name),
@@ -183,8 +183,7 @@ fn serve(settings: Settings) -> anyhow::Result<()> {
     Ok(runtime.block_on(daemon::run(settings, root))?)
 }
 
-/// Not `eprintln!`, which panics where nobody reads standard error.
 fn complain(message: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "error: {message}");
+    console::complain(&format!("error: {message}"));
     ExitCode::from(USAGE)
 }

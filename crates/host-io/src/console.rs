@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::stderr;
+
 /// Prints a command's output.
 ///
 /// # Errors
@@ -16,5 +18,5 @@ pub fn print(output: &[u8]) -> io::Result<()> {
 
 /// Prints a line on standard error.
 pub fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "{message}");
+    stderr::say(&format!("{message}\n"));
 }

@@ -2,7 +2,10 @@
 
 pub mod console;
 #[cfg(feature = "logging")]
+mod log_queue;
+#[cfg(feature = "logging")]
 pub mod logging;
 pub mod look;
 pub mod random;
 pub mod source_file;
+pub mod stderr;

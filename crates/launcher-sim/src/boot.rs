@@ -40,7 +40,7 @@ impl Release {
     pub fn pace(self) -> Pace {
         match self {
             Self::V1_5 => Pace::SleepAfter(Duration::from_secs(1)),
-            Self::V1_8 | Self::Main => Pace::TickBefore(Duration::from_millis(300)),
+            Self::V1_8 | Self::Main => Pace::TickBetween(Duration::from_millis(300)),
         }
     }
 

@@ -32,8 +32,8 @@ pub enum Layout {
 pub enum Pace {
     /// Up to 1.7: a sleep after every pass, also after the last.
     SleepAfter(Duration),
-    /// From 1.8: a ticker, so the first pass waits as well.
-    TickBefore(Duration),
+    /// From 1.8: the first pass at once, then one for each tick (`Collect`, `pkg/hooks/manager.go`).
+    TickBetween(Duration),
 }
 
 /// A wait for a number of sidecars.
@@ -113,12 +113,10 @@ impl Collect {
             if started.elapsed() >= self.timeout {
                 return Err(CollectError::Timeout { found, expected: self.sidecars });
             }
-            if let Pace::TickBefore(pause) = self.pace {
-                sleep(pause).await;
-            }
             self.pass(&mut processed, &mut found).await?;
-            if let Pace::SleepAfter(pause) = self.pace {
-                sleep(pause).await;
+            match self.pace {
+                Pace::TickBetween(_) if processed.len() >= self.sidecars => {}
+                Pace::TickBetween(pause) | Pace::SleepAfter(pause) => sleep(pause).await,
             }
         }
         Ok(found)

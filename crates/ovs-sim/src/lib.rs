@@ -53,7 +53,7 @@ pub fn script(dir: &Path, answers: Vec<Value>) -> (PathBuf, mpsc::Receiver<Value
             for request in requests(&socket) {
                 let Some(result) = answers.next() else { break };
                 let answer = json!({"id": request["id"], "result": result, "error": null});
-                // Whoever asked may be gone: it is told all the same.
+                // Whoever asked may be gone: it is reported all the same.
                 let _ = tell.send(request["params"].clone());
                 let _ = socket.write_all(answer.to_string().as_bytes());
             }

@@ -32,7 +32,7 @@ impl Client {
         Rpc::connect(socket, deadline).map(|rpc| Self { rpc })
     }
 
-    /// Gives everything that follows another deadline.
+    /// Sets another deadline for everything that follows.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.rpc.set_deadline(deadline);
     }

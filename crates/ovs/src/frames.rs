@@ -14,7 +14,7 @@ pub(super) struct Frames {
     escaped: bool,
 }
 
-/// What came is no JSON object, or one that is too large.
+/// What came is not a JSON object, or one that is too large.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("a message begins with byte {0:#04x}, not with '{{'")]

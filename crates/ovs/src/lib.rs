@@ -13,6 +13,7 @@
 //! | [`rows`] | the columns of Open vSwitch's tables that are read here |
 //! | [`places`] | on which bridge an interface is |
 //! | [`control`] | ovs-vswitchd's control socket |
+//! | [`judge`] | whether a switch can take a port, and why not |
 //! | [`bridge`] | what the device plugin asks |
 
 pub mod bridge;
@@ -20,6 +21,7 @@ mod client;
 pub mod control;
 mod error;
 mod frames;
+pub mod judge;
 pub mod operation;
 pub mod places;
 pub mod rows;
@@ -30,3 +32,4 @@ pub mod value;
 pub use bridge::{BridgeState, bridge_state};
 pub use client::{Answers, Client, DATABASE};
 pub use error::OvsdbError;
+pub use judge::Obstacle;

@@ -92,7 +92,7 @@ impl Operation {
         }))
     }
 
-    /// A line for the database's log, which tells who changed it.
+    /// A line for the database's log, which says who changed it.
     pub fn comment(text: &str) -> Self {
         Self(json!({ "op": "comment", "comment": text }))
     }
@@ -112,7 +112,7 @@ pub enum OpResult {
     Count(u64),
     /// Made this row.
     Inserted(Uuid),
-    /// Nothing to tell.
+    /// No more to report.
     Done,
 }
 

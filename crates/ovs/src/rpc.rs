@@ -42,7 +42,7 @@ impl Rpc {
         }
     }
 
-    /// Gives everything that follows another deadline.
+    /// Sets another deadline for everything that follows.
     pub(super) fn set_deadline(&mut self, deadline: Instant) {
         self.started = Instant::now();
         self.stream.set_deadline(deadline);

@@ -145,7 +145,7 @@ fn few_modules_know_the_heavy_crates() {
         ("network-vhostuser-binding", "tonic", &["hooks/"]),
         ("device-plugin", "tonic", &["kubelet/"]),
         // Waiting and serving; everything else is plain functions.
-        ("network-vhostuser-binding", "tokio", &["hooks/", "resolve.rs", "serve.rs"]),
+        ("network-vhostuser-binding", "tokio", &["attachment/wait.rs", "hooks/", "serve.rs"]),
         // The sidecar's server carries no YAML reader on its path.
         ("network-vhostuser-binding", "serde_saphyr", &["render/manifest.rs"]),
         ("device-plugin", "serde_saphyr", &["config.rs"]),

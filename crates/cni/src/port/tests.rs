@@ -44,18 +44,18 @@ pub(crate) fn made(wish: &Wish) -> Found {
     };
     let none = json!(["set", []]);
     let interface = defaults(
-        json(wish.interface(), json!({"_uuid": Atom::Uuid(uuid(2)).json(), "ofport": 5})),
+        json(wish.interface(), json!({"_uuid": Datum::from(uuid(2)).json(), "ofport": 5})),
         json!({"error": none, "mtu_request": none, "mtu": none, "ingress_policing_rate": 0, "ingress_policing_burst": 0,
             "link_state": none, "mac_in_use": none, "status": ["map", []], "statistics": ["map", []]}),
     );
     let qos = wish.to_guest.map(|limit| {
         let row = json(
             limit.qos(),
-            json!({"_uuid": Atom::Uuid(uuid(3)).json(), "external_ids": ids::datum(&wish.ids).json()}),
+            json!({"_uuid": Datum::from(uuid(3)).json(), "external_ids": ids::datum(&wish.ids).json()}),
         );
         Qos::read(&Row::parse(row).unwrap()).unwrap()
     });
-    let own = json!({"_uuid": Atom::Uuid(uuid(1)).json(), "interfaces": Atom::Uuid(uuid(2)).json()});
+    let own = json!({"_uuid": Datum::from(uuid(1)).json(), "interfaces": Datum::from(uuid(2)).json()});
     let port = defaults(
         json(wish.port(&wish.ids), own),
         json!({"tag": none, "trunks": none, "vlan_mode": none, "qos": none}),

@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, os::unix::net::UnixListener, thread, time::Duration};
 
 use serde_json::json;
 
@@ -42,10 +42,54 @@ fn del_removes_no_other_file() {
 #[test]
 fn without_ovsdb_del_is_to_be_tried_again() {
     let node = Node::new("server", vec![]);
-    let outcome = node.run("DEL", &json!({"ovsdb": node.path("none.sock")}));
+    let outcome = node.run("DEL", &json!({"ovsdb": node.path("none.sock"), "timeout": 1}));
     assert_eq!(outcome.answer["code"], 11);
     let outcome = node.run("STATUS", &json!({"ovsdb": node.path("none.sock")}));
     assert_eq!(outcome.answer["code"], 50);
+}
+
+/// ovsdb-server restarts: its socket refuses, is missing, and answers again.
+#[test]
+fn add_and_del_wait_for_ovsdb_to_come_back() {
+    for (command, answers) in [
+        ("ADD", vec![fresh(), changed(10), carried_out(&no_error())]),
+        ("DEL", twice(&json!([nothing(), nothing()]))),
+    ] {
+        let node = Node::new("server", vec![]);
+        let (socket, dir) = (node.path("db.sock"), node.path("."));
+        fs::remove_file(&socket).unwrap();
+        drop(UnixListener::bind(&socket).unwrap());
+        let server = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            fs::remove_file(&socket).unwrap();
+            thread::sleep(Duration::from_millis(300));
+            script(&dir, answers)
+        });
+        let outcome = node.run(command, &json!({"timeout": 60}));
+        assert!(outcome.success, "{command}: {}", outcome.answer);
+        drop(server.join().unwrap());
+    }
+}
+
+/// A pod's annotation can set `runtimeConfig.deviceID`.
+#[test]
+fn only_add_refuses_a_device_that_nobody_allocated() {
+    let config = json!({"deviceID": null, "runtimeConfig": {"deviceID": "ovs-0"}});
+    let outcome = Node::new("server", vec![]).run("ADD", &config);
+    assert_eq!(outcome.answer["code"], 7);
+    let msg = outcome.answer["msg"].as_str().unwrap();
+    assert!(msg.contains("runtimeConfig.deviceID: 'ovs-0' without the top-level deviceID"), "{msg}");
+    assert!(Node::new("server", twice(&json!([nothing(), nothing()]))).run("DEL", &config).success);
+    let differing = json!({"deviceID": "ovs-1", "runtimeConfig": {"deviceID": "ovs-0"}});
+    let outcome = Node::new("server", vec![]).run("ADD", &differing);
+    assert!(outcome.answer["msg"].as_str().unwrap().contains("differs from runtimeConfig.deviceID"));
+    assert!(Node::new("server", twice(&json!([nothing(), nothing()]))).run("DEL", &differing).success);
+    let check = Node::new("server", vec![fresh()]).run(
+        "CHECK",
+        &json!({"deviceID": null,
+        "runtimeConfig": {"deviceID": "ovs-0"}, "prevResult": {}}),
+    );
+    assert_eq!(check.answer["code"], 105, "{}", check.answer);
 }
 
 #[test]

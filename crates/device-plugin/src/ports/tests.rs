@@ -88,7 +88,7 @@ fn tells_what_is_no_answer() {
     assert!(matches!(error, OvsdbError::Missing(_)), "{error}");
     let socket = stub::answer(dir.path(), vec![json!([{"rows": [{}]}, {"rows": []}, {"rows": []}])]);
     let error = read(&socket, stub::soon()).unwrap_err();
-    assert!(error.to_string().contains("column name has no text"), "{error}");
+    assert!(error.to_string().contains("column name: is missing"), "{error}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use launcher_sim::{
 };
 
 fn collect(dir: &Path, layout: Layout, sidecars: usize) -> Collect {
-    let pace = Pace::TickBefore(Duration::from_millis(10));
+    let pace = Pace::TickBetween(Duration::from_millis(10));
     Collect { dir: dir.to_owned(), layout, pace, sidecars, timeout: Duration::from_secs(1) }
 }
 

@@ -106,7 +106,7 @@ fn acl(mode: u32, user: u32, rights: u32) -> Vec<u8> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label(String);
 
-/// A text that is no label.
+/// A string that is not a label.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is no SELinux label: it is user:role:type:level, such as system_u:object_r:container_file_t:s0", Quoted(.0))]
 pub struct LabelError(String);

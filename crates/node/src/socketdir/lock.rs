@@ -27,7 +27,7 @@ pub struct DeviceLock {
 }
 
 impl DeviceLock {
-    /// Waits for the device until the deadline; nothing if it has no directory.
+    /// Waits for the device until the deadline; `None` if it has no directory.
     ///
     /// # Errors
     /// Somebody else had it all the time.

@@ -79,7 +79,7 @@ pub enum SocketDirError {
 }
 
 impl SocketDir {
-    /// Opens the directory of a device; nothing if there is none.
+    /// Opens the directory of a device; `None` if there is none.
     pub fn open(root: &HostDir, id: &DeviceId) -> Result<Option<Self>, SocketDirError> {
         let path = root.device(id);
         let found = open_trusted(root.as_ref())
@@ -136,7 +136,7 @@ impl SocketDir {
         }
     }
 
-    /// Removes one entry that is no directory; whether there was one. `name` must be a plain file name.
+    /// Removes one entry that is not a directory; whether there was one. `name` must be a plain file name.
     pub fn remove(&self, name: &str) -> Result<bool, SocketDirError> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => Ok(true),

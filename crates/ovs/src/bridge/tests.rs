@@ -51,5 +51,8 @@ fn no_bridge_is_not_the_same_as_no_switch() {
 fn a_column_of_another_kind_is_told() {
     let error =
         state(vec![json!([{"rows": [{"datapath_type": 1, "ports": uuid(1)}]}, {"rows": []}])]).unwrap_err();
-    assert!(error.to_string().contains("column datapath_type has no text"), "{error}");
+    assert!(
+        error.to_string().contains("column datapath_type: invalid type: integer `1`, expected a string"),
+        "{error}"
+    );
 }

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
-use super::{Atom, Datum, FromAtom};
+use super::Datum;
 
 /// Columns by name: what a `select` found, or what is to be written.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,12 +11,12 @@ pub struct Row(Map<String, Value>);
 
 /// A column that is not what the schema says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {column} has no {expected}")]
+#[error("column {column}: {problem}")]
 pub struct ValueError {
     /// The column.
     pub column: String,
-    /// What it should have.
-    pub expected: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 impl Row {
@@ -25,7 +26,7 @@ impl Row {
         self
     }
 
-    /// The row that a JSON object is.
+    /// The row in a JSON object.
     pub fn parse(value: Value) -> Option<Self> {
         if let Value::Object(columns) = value { Some(Self(columns)) } else { None }
     }
@@ -35,80 +36,98 @@ impl Row {
         Value::Object(self.0)
     }
 
-    /// All values of a column.
+    /// Reads a column that holds a set.
     ///
     /// # Errors
-    /// The column is missing, or has values of another kind.
-    pub fn all<T: FromAtom>(&self, column: &str) -> Result<Vec<T>, ValueError> {
-        let error = || ValueError { column: column.to_owned(), expected: T::KIND };
-        match self.0.get(column).and_then(Datum::parse) {
-            Some(Datum::Set(values)) => {
-                values.into_iter().map(T::of).collect::<Option<_>>().ok_or_else(error)
-            }
-            _ => Err(error()),
-        }
+    /// The column is missing, or has values of another type.
+    pub fn all<T: DeserializeOwned>(&self, column: &str) -> Result<Vec<T>, ValueError> {
+        self.read(column, |value| match tagged(&value, "set") {
+            true => serde_json::from_value::<(String, Vec<T>)>(value).map(|(_, values)| values),
+            false => serde_json::from_value(value).map(|one| vec![one]),
+        })
     }
 
-    /// The value of a column that has one or none.
+    /// Reads a column that holds at most one value.
     ///
     /// # Errors
-    /// The column is missing, has several values, or one of another kind.
-    pub fn optional<T: FromAtom>(&self, column: &str) -> Result<Option<T>, ValueError> {
+    /// The column is missing, has several values, or one of another type.
+    pub fn optional<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, ValueError> {
         let mut values = self.all(column)?.into_iter();
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            _ => Err(ValueError { column: column.to_owned(), expected: T::KIND }),
+            _ => Err(error(column, "more than one value")),
         }
     }
 
-    /// The value of a column that always has one.
+    /// Reads a column that always holds one value.
     ///
     /// # Errors
-    /// The column is missing, has not one value, or one of another kind.
-    pub fn one<T: FromAtom>(&self, column: &str) -> Result<T, ValueError> {
-        let error = || ValueError { column: column.to_owned(), expected: T::KIND };
-        self.optional(column)?.ok_or_else(error)
+    /// The column is missing, has not one value, or one of another type.
+    pub fn one<T: DeserializeOwned>(&self, column: &str) -> Result<T, ValueError> {
+        self.optional(column)?.ok_or_else(|| error(column, "no value"))
     }
 
-    /// The value of a column that older schemas do not have.
+    /// Reads a column that older schemas do not have.
     ///
     /// # Errors
-    /// The column is there and has not one value, or one of another kind.
-    pub fn if_there<T: FromAtom>(&self, column: &str) -> Result<Option<T>, ValueError> {
+    /// The column is there and has not one value, or one of another type.
+    pub fn if_there<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, ValueError> {
         self.0.contains_key(column).then(|| self.one(column)).transpose()
     }
 
-    /// The texts by texts that a column such as `external_ids` has.
+    /// Reads a map of strings, such as `external_ids`.
     ///
     /// # Errors
-    /// The column is missing or of another kind.
+    /// The column is missing or of another type.
     pub fn texts(&self, column: &str) -> Result<BTreeMap<String, String>, ValueError> {
         self.map(column)
     }
 
-    /// The numbers by texts that a column such as `statistics` has.
+    /// Reads a map of numbers, such as `statistics`.
     ///
     /// # Errors
-    /// The column is missing or of another kind.
+    /// The column is missing or of another type.
     pub fn numbers(&self, column: &str) -> Result<BTreeMap<String, i64>, ValueError> {
         self.map(column)
     }
 
-    fn map<T: FromAtom>(&self, column: &str) -> Result<BTreeMap<String, T>, ValueError> {
-        let error = || ValueError { column: column.to_owned(), expected: "map" };
-        let pair = |(key, value): (Atom, Atom)| Some((String::of(key)?, T::of(value)?));
-        match self.0.get(column).and_then(Datum::parse) {
-            Some(Datum::Map(pairs)) => pairs.into_iter().map(pair).collect::<Option<_>>().ok_or_else(error),
-            _ => Err(error()),
-        }
+    fn map<T: DeserializeOwned>(&self, column: &str) -> Result<BTreeMap<String, T>, ValueError> {
+        self.read(column, |value| match tagged(&value, "map") {
+            true => serde_json::from_value::<(String, Vec<(String, T)>)>(value)
+                .map(|(_, pairs)| pairs.into_iter().collect()),
+            false => Err(serde_json::Error::custom("expected a map")),
+        })
     }
+
+    fn read<T>(
+        &self,
+        column: &str,
+        parse: impl FnOnce(Value) -> serde_json::Result<T>,
+    ) -> Result<T, ValueError> {
+        let value = self.0.get(column).cloned().ok_or_else(|| error(column, "is missing"))?;
+        parse(value).map_err(|problem| error(column, &problem.to_string()))
+    }
+}
+
+/// A string may be `set` too, but only an array has a tag.
+fn tagged(value: &Value, tag: &str) -> bool {
+    value.get(0).and_then(Value::as_str) == Some(tag)
+}
+
+fn error(column: &str, problem: &str) -> ValueError {
+    ValueError { column: column.to_owned(), problem: problem.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+    };
     use serde_json::json;
 
     use super::*;
+    use crate::value::Uuid;
 
     #[test]
     fn reads_columns_as_what_they_are() {
@@ -129,14 +148,62 @@ mod tests {
     }
 
     #[test]
-    fn tells_the_column_that_is_not() {
-        let row =
-            Row::default().with("name", 5).with("two", Datum::set(["a", "b"])).with("none", Datum::EMPTY);
+    fn reports_the_column_that_is_wrong() {
+        let row = Row::default()
+            .with("name", 5)
+            .with("two", Datum::set(["a", "b"]))
+            .with("none", Datum::set::<i64>([]));
         let error = |result: Result<String, ValueError>| result.unwrap_err().to_string();
-        assert_eq!(error(row.one("name")), "column name has no text");
-        assert_eq!(error(row.one("two")), "column two has no text");
-        assert_eq!(error(row.one("none")), "column none has no text");
-        assert_eq!(error(row.one("gone")), "column gone has no text");
-        assert_eq!(row.texts("name").unwrap_err().to_string(), "column name has no map");
+        assert_eq!(error(row.one("name")), "column name: invalid type: integer `5`, expected a string");
+        assert_eq!(error(row.one("two")), "column two: more than one value");
+        assert_eq!(error(row.one("none")), "column none: no value");
+        assert_eq!(error(row.one("gone")), "column gone: is missing");
+        assert_eq!(row.texts("name").unwrap_err().to_string(), "column name: expected a map");
+    }
+
+    #[test]
+    fn refuses_other_forms() {
+        for json in [
+            json!(null),
+            json!({}),
+            json!([]),
+            json!(["set"]),
+            json!(["set", {}]),
+            json!(["set", [null]]),
+            json!(["map", [["k"]]]),
+            json!(["uuid", "36bef046"]),
+            json!(["uuid", "36bef046-7da7-43a5-905a-c17899216fcg"]),
+            json!(["named-uuid", "36bef046-7da7-43a5-905a-c17899216fcb"]),
+        ] {
+            let row = Row::parse(json!({ "x": json })).unwrap();
+            assert!(row.all::<String>("x").is_err() && row.all::<Uuid>("x").is_err(), "{json}");
+            assert!(row.texts("x").is_err(), "{json}");
+        }
+    }
+
+    proptest! {
+        // Among them the words that the codec gives a meaning to.
+        #[test]
+        fn what_is_written_is_what_is_read(
+            texts in vec(prop_oneof![".*", "set|map|uuid|named-uuid"], 0..5),
+            numbers in btree_map(".*", any::<i64>(), 0..5),
+            uuid in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        ) {
+            let uuid = Uuid::parse(&uuid).unwrap();
+            let row = Row::default().with("texts", Datum::set(&texts)).with("uuid", &uuid);
+            let row = row.with("numbers", Datum::map(&numbers));
+            let row = Row::parse(serde_json::from_str(&row.json().to_string()).unwrap()).unwrap();
+            prop_assert_eq!(row.all::<String>("texts"), Ok(texts));
+            prop_assert_eq!(row.numbers("numbers"), Ok(numbers));
+            prop_assert_eq!(row.one("uuid"), Ok(uuid));
+        }
+
+        #[test]
+        fn nothing_makes_reading_panic(text in r#"[\[\]{}",a-z0-9:]{0,40}"#) {
+            if let Ok(value) = serde_json::from_str::<Value>(&text) {
+                let row = Row::parse(json!({ "x": value })).unwrap();
+                let _ = (row.all::<String>("x"), row.all::<Uuid>("x"), row.numbers("x"));
+            }
+        }
     }
 }
