@@ -1,7 +1,7 @@
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
+    io::Write,
     path::Path,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,12 +14,24 @@ use crate::{environment::Environment, version::Version};
 fn call(script: &str, timeout: Duration, act: impl FnOnce(&Ipam<'_>, &Clock)) {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("addr");
-    fs::write(&program, format!("#!/bin/sh\n{script}")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&program, &format!("#!/bin/sh\n{script}"));
     let path = format!("/nonexistent:{}", dir.path().display());
     with_path(&path, |call, network| {
         act(&Ipam::find(call, network).unwrap().unwrap(), &Clock::whole(Instant::now(), timeout))
     });
+}
+
+/// Another process writes it. If this one did, a child of a test beside this could have the file open for writing, and
+/// the kernel would refuse to run it ("Text file busy").
+fn write_program(path: &Path, content: &str) {
+    let mut shell = Command::new("sh")
+        .args(["-c", "cat >\"$0\" && chmod 0755 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(content.as_bytes()).unwrap();
+    assert!(shell.wait().unwrap().success());
 }
 
 fn with_path(path: &str, act: impl FnOnce(&Call<'_>, &Network)) {

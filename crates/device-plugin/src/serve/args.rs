@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Directory for device-info files
     #[arg(long, value_name = "DIR", default_value = vocabulary::device_info::DEVICE_PLUGIN_DIR)]
     pub(super) device_info_dir: PathBuf,
-    /// Address of /metrics, /healthz and /readyz; [::] is all addresses, IPv4 included
+    /// Address of /metrics, /healthz and /readyz; the default is every address, IPv6 and IPv4
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:9310")]
     pub(super) listen: SocketAddr,
     /// Format of the log on standard error
