@@ -116,6 +116,7 @@ impl Running {
     }
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     status: ExitStatus,
     stdout: String,

@@ -94,6 +94,7 @@ const CASES: &[Case] = &[
     ("cni_the_same_add_many_times_at_once", crowd::cni_the_same_add_many_times_at_once),
     ("cni_adds_dels_and_gcs_at_once", crowd::cni_adds_dels_and_gcs_at_once),
     ("cni_without_ovsdb_every_command_says_so", outage::cni_without_ovsdb_every_command_says_so),
+    ("cni_add_and_del_wait_for_ovsdb", outage::cni_add_and_del_wait_for_ovsdb),
     ("cni_a_hung_ovsdb_hangs_nobody", outage::cni_a_hung_ovsdb_hangs_nobody),
     ("cni_without_vswitchd_nothing_is_left", outage::cni_without_vswitchd_nothing_is_left),
     ("cni_an_ovsdb_that_goes_away_under_an_add", outage::cni_an_ovsdb_that_goes_away_under_an_add),

@@ -30,7 +30,9 @@ pub(crate) fn cni_without_ovsdb_every_command_says_so(stage: &mut Stage<'_>) -> 
     let stale = "/run/cni-stale.sock";
     drop(UnixListener::bind(stale)?);
     let refused = format!("nobody listens on socket {stale}: start its server");
-    all_refused(&call.with("ovsdb", stale), &refused)?;
+    // ADD and DEL try again until their time is over.
+    let brief = call.with("timeout", 1);
+    all_refused(&brief.with("ovsdb", stale), &refused)?;
     fs::remove_file(stale)?;
 
     call.add()?.result()?;
@@ -39,14 +41,37 @@ pub(crate) fn cni_without_ovsdb_every_command_says_so(stage: &mut Stage<'_>) -> 
         format!("socket {OVSDB} does not exist: check that its server runs and that this is its path");
     let default = "socket /var/run/openvswitch/db.sock does not exist: check that its server runs and that this is its \
                    path";
-    let refused = all_refused(&call, default);
-    let refused = refused.and(all_refused(&call.with("ovsdb", OVSDB), &missing));
+    let refused = all_refused(&brief, default);
+    let refused = refused.and(all_refused(&brief.with("ovsdb", OVSDB), &missing));
     stage.node.switch.start_again()?;
     refused?;
     // As if nothing had been: the runtime tries again.
     call.check(&plain_result("c1", &device(0)))?.done()?;
     call.del()?.done()?;
     lab.untouched()
+}
+
+/// A restart of OVS while pods start and end, as an upgrade makes one: no pod has to be tried again.
+pub(crate) fn cni_add_and_del_wait_for_ovsdb(stage: &mut Stage<'_>) -> Result<()> {
+    let lab = Lab::new(1)?;
+    let call = Call::new("c1", &device(0));
+    during_a_restart(stage, || call.add())?.result()?;
+    during_a_restart(stage, || call.del())?.done()?;
+    lab.untouched()
+}
+
+/// Calls while OVS is away, and starts OVS once the call has met that.
+fn during_a_restart(stage: &mut Stage<'_>, call: impl FnOnce() -> Result<Answer> + Send) -> Result<Answer> {
+    stage.node.switch.stop()?;
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(call);
+        std::thread::sleep(seconds(1));
+        let waits = !waiting.is_finished();
+        stage.node.switch.start_again()?;
+        let answer = waiting.join().map_err(|_| anyhow::anyhow!("the call panicked"))??;
+        ensure!(waits, "it did not wait: {answer:?}");
+        Ok(answer)
+    })
 }
 
 pub(crate) fn cni_a_hung_ovsdb_hangs_nobody(_: &mut Stage<'_>) -> Result<()> {

@@ -101,7 +101,7 @@ extra: 1
         switches[0].bridge: 'a b' is not a valid name: printable characters without space and '/'
         resources[0].name: 'Sockets' is not a valid resource name: 1 to 40 lower-case letters, digits and '-', starting and ending with a letter or digit
         resources[0].ports: '0' must be a whole number from 1 to 4096
-        resources[0].mode: 'both' is no socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)
+        resources[0].mode: 'both' is not a valid socket mode: use 'server' (guest listens, switch connects) or 'client' (guest connects, switch listens)
         resources[0].switch: is missing
         resources[1].switch: 'other' is not the name of a switch
     "#]].assert_eq(&(found.replace("; ", "\n") + "\n"));

@@ -9,10 +9,10 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    NodeError, Sources,
     listeners::Listeners,
     scope::{ConfiguredDevice, Scope},
     snapshot::{Hugepages, InspectedDevice, Root, Snapshot, SwitchSocket},
+    sources::{NodeError, Sources},
     switch,
 };
 use crate::kubelet;

@@ -6,11 +6,11 @@ mod gather;
 mod listeners;
 mod scope;
 mod snapshot;
+mod sources;
 mod switch;
 mod switches;
 
 use std::{
-    io,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -20,6 +20,7 @@ use crate::{config::Config, paths};
 use findings::{Report, exit};
 use host_io::source_file;
 use scope::Scope;
+use sources::{NodeError, Sources};
 
 /// Kept out of the sidecar, which runs once per VM.
 #[derive(Debug, clap::Args)]
@@ -51,31 +52,6 @@ pub(crate) fn run(args: Args) -> ExitCode {
         Ok(report) => exit::report(&report, args.json),
         Err(failure) => exit::fail(exit::USAGE, &format!("error: {failure}")),
     }
-}
-
-/// Where on this machine to look.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sources {
-    /// The device plugin's configuration; the usual place, if there is one there, where none is named.
-    config: Option<PathBuf>,
-    /// The device-info files of device plugins.
-    device_info: PathBuf,
-    /// The kubelet's PodResources socket.
-    pod_resources: PathBuf,
-    /// The kernel's view of processes.
-    proc: PathBuf,
-    /// The kernel's view of hardware.
-    sys: PathBuf,
-    /// How long a switch or the kubelet may take to answer.
-    answer: Duration,
-}
-
-/// Something that must be looked at and cannot be.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {error}: run this as root, where the host's directories are mounted", path.display())]
-pub(crate) struct NodeError {
-    path: PathBuf,
-    error: io::Error,
 }
 
 /// Why there is no report.

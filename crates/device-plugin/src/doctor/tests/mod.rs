@@ -207,7 +207,7 @@ fn device_info_files() {
     broken(
         |node| fs::write(node.info("s-1"), r#"{"type":"vhost-user","vhost-user":{}}"#).unwrap(),
         expect![[r#"
-            info-unusable: the device-info file is invalid: deviceInfo.vhost-user.path is missing: correct what writes it (the CNI or device plugin; KubeVirt copies it)
+            info-unusable: the device-info file is invalid: deviceInfo.vhost-user.path is missing: fix what writes it (the CNI or device plugin; KubeVirt copies it)
               where: T/info/test.domain-s-s-1-device.json
               fix:   restart the device plugin: it writes T/info/test.domain-s-s-1-device.json at its start"#]],
     );
