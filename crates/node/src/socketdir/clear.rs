@@ -8,7 +8,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{SocketDirError, failure, open_below};
+use super::{
+    error::{SocketDirError, failure},
+    open::open_below,
+};
 use host_io::random;
 
 /// The most entries that are removed before it counts as being refilled; the largest limit that a directory may have

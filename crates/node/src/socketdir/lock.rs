@@ -11,7 +11,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{SocketDirError, failure, open_mounted, open_trusted};
+use super::{
+    error::{SocketDirError, failure},
+    open::{open_mounted, open_trusted},
+};
 use vocabulary::{DeviceId, HostDir};
 
 /// Between two attempts.

@@ -3,22 +3,24 @@
 
 mod access;
 mod clear;
+mod error;
 mod lock;
+mod open;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat2, statat, unlinkat},
+    fs::{AtFlags, FileType, Mode, statat, unlinkat},
     io::Errno,
 };
 
 pub use access::{Access, Label, NoLabel, Owner};
+pub use error::SocketDirError;
 pub use lock::DeviceLock;
+
+use error::failure;
+use open::{open_below, open_mounted, open_trusted};
 
 use crate::atomic_file;
 use vocabulary::{DeviceId, HostDir, POD_DIR, SOCKET_FILE};
@@ -39,43 +41,6 @@ pub struct Socket {
     pub mode: u32,
     /// The inode's number: another one is another socket.
     pub inode: u64,
-}
-
-/// What cannot be done in a socket directory.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketDirError {
-    /// The kernel refused.
-    #[error("{}: {action}: {error}", path.display())]
-    Io {
-        /// The directory or a file in it.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// What the kernel said.
-        error: io::Error,
-    },
-    /// Another process works on the device.
-    #[error(
-        "{}: another call of the CNI plugin has attached or detached this device for {:.1}s: try again",
-        path.display(), .waited.as_secs_f64()
-    )]
-    Busy {
-        /// The device's own directory.
-        path: PathBuf,
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// It fills as fast as it is emptied.
-    #[error(
-        "{}: still not empty after {removed} removals: somebody keeps writing to it; end the process that has it open",
-        path.display()
-    )]
-    Refilled {
-        /// The directory.
-        path: PathBuf,
-        /// How many entries were removed.
-        removed: usize,
-    },
 }
 
 impl SocketDir {
@@ -176,41 +141,6 @@ impl AsFd for SocketDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// Opens a directory that is one component below another, on the same mount, whatever the name has become.
-fn open_below(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
-    open_resolved(parent, name, ResolveFlags::NO_XDEV)
-}
-
-/// The same where a mount may begin: a device's directory is one.
-pub fn open_mounted(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
-    open_resolved(parent, name, ResolveFlags::empty())
-}
-
-fn open_resolved(
-    parent: impl AsFd,
-    name: impl rustix::path::Arg + Copy,
-    more: ResolveFlags,
-) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | more;
-    loop {
-        // The kernel asks for another try where something was renamed meanwhile (openat2(2)).
-        match openat2(parent.as_fd(), name, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            result => return result,
-        }
-    }
-}
-
-/// Opens a directory by its path, for those that only we may change.
-pub fn open_trusted(path: &Path) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn failure(path: &Path, action: &'static str, error: Errno) -> SocketDirError {
-    SocketDirError::Io { path: path.to_owned(), action, error: error.into() }
 }
 
 #[cfg(test)]
