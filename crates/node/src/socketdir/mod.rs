@@ -20,7 +20,9 @@ pub use error::SocketDirError;
 pub use lock::DeviceLock;
 
 use error::failure;
-use open::{open_below, open_mounted, open_trusted};
+pub use open::open_trusted;
+
+use open::{open_below, open_mounted};
 
 use crate::atomic_file;
 use vocabulary::{DeviceId, HostDir, POD_DIR, SOCKET_FILE};

@@ -35,6 +35,6 @@ fn open_resolved(
 }
 
 /// Opens a directory by its path, for those that only we may change.
-pub(super) fn open_trusted(path: &Path) -> Result<OwnedFd, Errno> {
+pub fn open_trusted(path: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
