@@ -20,9 +20,9 @@ pub use error::SocketDirError;
 pub use lock::DeviceLock;
 
 use error::failure;
-pub use open::open_trusted;
+pub use open::{open_mounted, open_trusted};
 
-use open::{open_below, open_mounted};
+use open::open_below;
 
 use crate::atomic_file;
 use vocabulary::{DeviceId, HostDir, POD_DIR, SOCKET_FILE};

@@ -14,7 +14,7 @@ pub(super) fn open_below(parent: impl AsFd, name: impl rustix::path::Arg + Copy)
 }
 
 /// The same where a mount may begin: a device's directory is one.
-pub(super) fn open_mounted(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
+pub fn open_mounted(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
     open_resolved(parent, name, ResolveFlags::empty())
 }
 
