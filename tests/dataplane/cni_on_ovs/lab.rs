@@ -53,8 +53,18 @@ impl Lab {
             make_device(&device(number), "server")?;
         }
         let marks = format!("external_ids:vhostuser-network=blue external_ids:vhostuser-owner={ADMINS}");
-        let mut command =
-            vec!["add-port", "br1", ADMINS, "--", "set", "Interface", ADMINS, "type=patch", "options:peer=nowhere", "--"];
+        let mut command = vec![
+            "add-port",
+            "br1",
+            ADMINS,
+            "--",
+            "set",
+            "Interface",
+            ADMINS,
+            "type=patch",
+            "options:peer=nowhere",
+            "--",
+        ];
         command.extend(["set", "Port", ADMINS]);
         command.extend(marks.split(' '));
         vsctl(&command)?;

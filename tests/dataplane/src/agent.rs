@@ -120,6 +120,8 @@ impl Agent {
     }
 
     fn allocate(&self, pod: &str, resource: &str, count: usize) -> Result<Allocation> {
+        // Until the switch is ready the scheduler finds no node for the pod.
+        until("a healthy device", seconds(60), || !self.healthy(resource).is_empty())?;
         let given = self.runtime.block_on(self.kubelet.allocate(pod, resource, count));
         given.map_err(|event| anyhow!("the kubelet refuses pod {pod}: {event}"))
     }

@@ -53,7 +53,7 @@ pub(crate) fn doctor_tells_each_broken_port(stage: &mut Stage<'_>) -> Result<()>
             broken(
                 &[Shell(attach_nothing)],
                 ("interface-error", "Interface wrong, error = 'Error attaching device 'nothing' to DPDK'"),
-                &[between("then ", " and start")],
+                &[between("then ", " and restart")],
             ),
             broken(
                 &[Shell(add_uplink), TAKE_HUGEPAGES, Shell(&enlarge)],

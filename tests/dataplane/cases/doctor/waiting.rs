@@ -45,7 +45,8 @@ pub(crate) fn doctor_tells_who_waits_for_the_switch(stage: &mut Stage<'_>) -> Re
     let made = format!("/run/openvswitch/sockets/{port}");
     let plug = format!("ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuser");
     let unplug = format!("ovs-vsctl del-port {port}");
-    let remove = format!("rm {socket}");
+    // The device plugin moves it there within a second.
+    let remove = format!("timeout 30 sh -c 'until rm {socket}; do sleep 0.1; done'");
     // The socket stays in the directory, and is in nobody's way.
     all(stage, &[broken(&[Shell(&plug)], ("guest-absent", place()), &[between("if it is gone: ", "")])])?;
 
