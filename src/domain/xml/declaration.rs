@@ -1,38 +1,34 @@
-//! The XML declaration, which quick-xml does not validate.
+//! The XML declaration.
 
-use quick_xml::{
-    XmlVersion,
-    events::{BytesDecl, BytesStart},
-};
+const BROKEN: &str = "a broken XML declaration";
 
-/// Accepts XML 1.0 in UTF-8, or says what is wrong.
-pub(super) fn check(declaration: &BytesDecl<'_>) -> Result<(), &'static str> {
-    if !is_well_formed(declaration) {
-        return Err("a broken XML declaration");
+/// Accepts XML 1.0 in UTF-8, or says what is wrong. `text` is what follows `<?xml`, without the `?>`.
+pub(super) fn check(text: &str) -> Result<(), &'static str> {
+    let mut rest = text;
+    let [version, encoding, standalone] = ["version", "encoding", "standalone"].map(|name| {
+        let (value, after) = attribute(rest, name)?;
+        rest = after;
+        Some(value)
+    });
+    if !rest.trim_ascii().is_empty() || !matches!(standalone, None | Some("yes" | "no")) {
+        return Err(BROKEN);
     }
-    if !matches!(declaration.xml_version(), Ok(XmlVersion::Explicit1_0)) {
+    if version != Some("1.0") {
         return Err("an XML version other than 1.0");
     }
-    match declaration.encoding() {
-        None => Ok(()),
-        Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("utf-8") => Ok(()),
-        Some(_) => Err("an encoding other than UTF-8"),
+    match encoding {
+        Some(other) if !other.eq_ignore_ascii_case("utf-8") => Err("an encoding other than UTF-8"),
+        _ => Ok(()),
     }
 }
 
-/// quick-xml searches a declaration for what it needs and accepts anything around it.
-fn is_well_formed(declaration: &BytesDecl<'_>) -> bool {
-    let raw = BytesStart::from_content(&**declaration, "xml".len());
-    let mut known = ["version", "encoding", "standalone"].iter();
-    let in_order = raw.attributes().all(|attribute| {
-        attribute.is_ok_and(|found| {
-            let before = found.key.0.as_ptr().addr().wrapping_sub(declaration.as_ptr().addr());
-            let spaced =
-                declaration.as_bytes().get(before.wrapping_sub(1)).is_some_and(u8::is_ascii_whitespace);
-            spaced && known.any(|name| *name == found.key.0)
-        })
-    });
-    let standalone =
-        declaration.standalone().is_none_or(|value| matches!(value.as_deref(), Ok("yes" | "no")));
-    in_order && standalone
+/// The value of the attribute, if the text begins with white space and it, and what follows.
+fn attribute<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let text = text.strip_prefix(|c: char| c.is_ascii_whitespace())?.trim_ascii_start();
+    let value = text.strip_prefix(name)?.trim_ascii_start().strip_prefix('=')?.trim_ascii_start();
+    match (value.strip_prefix('"'), value.strip_prefix('\'')) {
+        (Some(rest), _) => rest.split_once('"'),
+        (None, Some(rest)) => rest.split_once('\''),
+        (None, None) => None,
+    }
 }

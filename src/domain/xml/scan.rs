@@ -1,18 +1,11 @@
-//! One pass over quick-xml's tokens.
+//! One pass over the bytes.
 
 use std::ops::Range;
-
-use quick_xml::{
-    Reader,
-    errors::{Error, IllFormedError},
-    escape::unescape,
-    events::{BytesDecl, BytesRef, BytesStart, Event},
-};
 
 use super::{
     super::document::{Attribute, Document, Element, Link, WIDE},
     characters::{is_qualified_name, is_xml_char},
-    declaration,
+    declaration, entities,
     error::{TOO_MANY_ELEMENTS, XmlError, fail},
 };
 
@@ -20,11 +13,16 @@ use super::{
 const ELEMENTS_MAX: usize = 100_000;
 
 const BAD_ATTRIBUTE: &str = "a broken or repeated attribute";
+const BAD_CHARACTER: &str = "a character that XML does not allow";
+const BAD_END_TAG: &str = "an end tag that does not match its start tag, or broken markup";
+const BROKEN: &str = "broken markup";
 
-/// One pass over the tokens that builds the elements and enforces the document's rules.
+/// Builds the elements and enforces the document's rules, from the first byte to the last.
 pub(super) struct Scan<'a> {
     text: &'a str,
-    reader: Reader<&'a [u8]>,
+    bytes: &'a [u8],
+    /// The next byte.
+    at: usize,
     elements: Vec<Element>,
     attributes: Vec<Attribute>,
     open: Option<usize>,
@@ -34,13 +32,10 @@ impl<'a> Scan<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         // KubeVirt's domains have an element, and an attribute, in about every 40 bytes.
         let expected = (text.len() / 40).min(ELEMENTS_MAX);
-        let mut reader = Reader::from_str(text);
-        let config = reader.config_mut();
-        config.check_comments = true;
-        config.check_end_names = true;
         Self {
             text,
-            reader,
+            bytes: text.as_bytes(),
+            at: 0,
             elements: Vec::with_capacity(expected),
             attributes: Vec::with_capacity(expected),
             open: None,
@@ -49,24 +44,13 @@ impl<'a> Scan<'a> {
 
     pub(super) fn run(mut self) -> Result<Document<'a>, XmlError> {
         loop {
-            let start = self.position();
-            let event = match self.reader.read_event() {
-                Ok(event) => event,
-                Err(error) => return Err(self.fail(start, explain(&error))),
-            };
-            let range = start..self.position();
-            match event {
-                Event::Start(tag) => self.start(&tag, range, false)?,
-                Event::Empty(tag) => self.start(&tag, range, true)?,
-                Event::End(_) => self.end(range),
-                Event::Text(text) => self.text_event(&text, start)?,
-                Event::CData(_) => self.inside(start, "CDATA outside the root element")?,
-                Event::GeneralRef(entity) => self.reference(&entity, start)?,
-                Event::Comment(_) => self.mark_text(),
-                Event::PI(instruction) => self.instruction(instruction.target(), start)?,
-                Event::Decl(declaration) => self.declaration(&declaration, start)?,
-                Event::DocType(_) => return Err(self.fail(start, "a DOCTYPE is not allowed")),
-                Event::Eof => break,
+            self.characters()?;
+            match self.bytes.get(self.at + 1) {
+                _ if self.is_at_end() => break,
+                Some(b'/') => self.end()?,
+                Some(b'?') => self.instruction()?,
+                Some(b'!') => self.exclamation()?,
+                _ => self.start()?,
             }
         }
         match (self.elements.is_empty(), self.open) {
@@ -76,26 +60,70 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn position(&self) -> usize {
-        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX).min(self.text.len())
+    fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
     }
 
-    fn start(&mut self, tag: &BytesStart<'_>, range: Range<usize>, empty: bool) -> Result<(), XmlError> {
+    /// The next byte; zero, which no document has, at the end.
+    fn next(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or_default()
+    }
+
+    /// Whether there was any white space.
+    fn skip_space(&mut self) -> bool {
+        let start = self.at;
+        while self.next().is_ascii_whitespace() {
+            self.at += 1;
+        }
+        self.at > start
+    }
+
+    /// Up to the next `<`: white space, or text that is allowed here.
+    fn characters(&mut self) -> Result<(), XmlError> {
+        let start = self.at;
+        self.skip_space();
+        if self.is_at_end() || self.next() == b'<' {
+            return Ok(());
+        }
+        let rest = &self.text[self.at..];
+        let text = &rest[..rest.find('<').unwrap_or(rest.len())];
+        if text.contains('>') && text.contains("]]>") {
+            return Err(self.fail(start, "']]>' in text"));
+        }
+        for (position, _) in text.match_indices('&') {
+            let entity = text[position + 1..].split_once(';');
+            if !entity.and_then(|(name, _)| entities::character(name)).is_some_and(is_xml_char) {
+                return Err(self.fail(self.at + position, "an unknown or broken entity"));
+            }
+        }
+        self.inside(
+            start,
+            match text.starts_with('&') {
+                true => "an entity outside the root element",
+                false => "text outside the root element",
+            },
+        )?;
+        self.at += text.len();
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), XmlError> {
+        let start = self.at;
         if self.open.is_none() && !self.elements.is_empty() {
-            return Err(self.fail(range.start, "a second root element"));
+            return Err(self.fail(start, "a second root element"));
         }
         if self.elements.len() == ELEMENTS_MAX {
-            return Err(self.fail(range.start, TOO_MANY_ELEMENTS));
+            return Err(self.fail(start, TOO_MANY_ELEMENTS));
         }
-        let name = range.start + 1..range.start + 1 + tag.name().0.len();
-        self.check_name(name.clone())?;
+        self.at += 1;
+        let name = self.name()?;
         let first_attribute = self.attributes.len();
-        self.read_attributes(tag, range.start)?;
+        let empty = self.read_attributes(start)?;
         let index = self.elements.len();
         self.elements.push(Element {
             name: name.into(),
-            end_tag: (range.end..range.end).into(),
-            start_tag: range.into(),
+            end_tag: (self.at..self.at).into(),
+            start_tag: (start..self.at).into(),
             attributes: (first_attribute..self.attributes.len()).into(),
             parent: self.open.map_or(Link::NONE, Link::to),
             first_child: Link::NONE,
@@ -119,104 +147,151 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn end(&mut self, range: Range<usize>) {
-        // The reader has matched the name, so an element is open.
-        if let Some(index) = self.open {
-            self.elements[index].end_tag = range.into();
-            self.open = self.elements[index].parent.index();
+    fn end(&mut self) -> Result<(), XmlError> {
+        let start = self.at;
+        let Some(index) = self.open else {
+            return Err(self.fail(start, BAD_END_TAG));
+        };
+        let name = self.elements[index].name.range();
+        self.at += 2 + name.len();
+        if self.bytes.get(start + 2..self.at) != Some(&self.bytes[name]) {
+            return Err(self.fail(start, BAD_END_TAG));
         }
-    }
-
-    fn read_attributes(&mut self, tag: &BytesStart<'_>, position: usize) -> Result<(), XmlError> {
-        let first = self.attributes.len();
-        // quick-xml's own check for repeated names compares each with all before it.
-        for attribute in tag.attributes().with_checks(false) {
-            let Ok(attribute) = attribute else {
-                return Err(self.fail(position, BAD_ATTRIBUTE));
-            };
-            let (name, value) = (self.range_of(attribute.key.0), self.range_of(&attribute.value));
-            self.check_name(name.clone())?;
-            // quick-xml accepts `b='1'c='2'`.
-            if !self.text.as_bytes()[name.start - 1].is_ascii_whitespace() {
-                return Err(self.fail(position, "no space before an attribute"));
-            }
-            self.check_value(value.clone())?;
-            self.attributes.push(Attribute { name: name.into(), value: value.into() });
+        self.skip_space();
+        if self.next() != b'>' {
+            return Err(self.fail(start, BAD_END_TAG));
         }
-        if repeats_a_name(self.text, &mut self.attributes[first..]) {
-            return Err(self.fail(position, BAD_ATTRIBUTE));
-        }
+        self.at += 1;
+        self.elements[index].end_tag = (start..self.at).into();
+        self.open = self.elements[index].parent.index();
         Ok(())
     }
 
-    /// The range of a slice that borrows from the input.
-    fn range_of(&self, slice: &str) -> Range<usize> {
-        let start = slice.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
-        start..start + slice.len()
+    /// Reads up to the end of the tag; whether it closes itself.
+    fn read_attributes(&mut self, start: usize) -> Result<bool, XmlError> {
+        let first = self.attributes.len();
+        let empty = loop {
+            let spaced = self.skip_space();
+            match (self.next(), self.bytes.get(self.at + 1)) {
+                (b'>', _) => break false,
+                (b'/', Some(b'>')) => break true,
+                _ if self.is_at_end() => return Err(self.fail(start, BROKEN)),
+                _ => self.read_attribute(start, spaced)?,
+            }
+        };
+        self.at += if empty { 2 } else { 1 };
+        if repeats_a_name(self.bytes, &mut self.attributes[first..]) {
+            return Err(self.fail(start, BAD_ATTRIBUTE));
+        }
+        Ok(empty)
+    }
+
+    fn read_attribute(&mut self, start: usize, spaced: bool) -> Result<(), XmlError> {
+        let name = self.name()?;
+        if !spaced {
+            return Err(self.fail(start, "no space before an attribute"));
+        }
+        self.skip_space();
+        if self.next() != b'=' {
+            return Err(self.fail(start, BAD_ATTRIBUTE));
+        }
+        self.at += 1;
+        self.skip_space();
+        let quote = self.next();
+        if quote != b'"' && quote != b'\'' {
+            return Err(self.fail(start, BAD_ATTRIBUTE));
+        }
+        let value = self.at + 1;
+        let Some(length) = self.bytes[value..].iter().position(|&b| b == quote) else {
+            return Err(self.fail(start, BROKEN));
+        };
+        let value = value..value + length;
+        self.at = value.end + 1;
+        self.check_value(value.clone())?;
+        self.attributes.push(Attribute { name: name.into(), value: value.into() });
+        Ok(())
     }
 
     fn check_value(&self, range: Range<usize>) -> Result<(), XmlError> {
-        let value = &self.text[range.clone()];
-        if !value.bytes().any(|b| b == b'<' || b == b'&') {
+        let is_special = |found: bool, &b: &u8| found | (b == b'<') | (b == b'&');
+        if !self.bytes[range.clone()].iter().fold(false, is_special) {
             return Ok(());
         }
+        let (start, value) = (range.start, &self.text[range]);
         if value.contains('<') {
-            return Err(self.fail(range.start, "'<' in an attribute's value"));
+            return Err(self.fail(start, "'<' in an attribute's value"));
         }
-        match value.contains('&').then(|| unescape(value)) {
-            Some(Err(_)) => {
-                Err(self.fail(range.start, "an unknown or broken entity in an attribute's value"))
-            }
-            Some(Ok(value)) if !value.chars().all(is_xml_char) => {
-                Err(self.fail(range.start, "a character that XML does not allow"))
-            }
-            _ => Ok(()),
+        match entities::unescape(value) {
+            None => Err(self.fail(start, "an unknown or broken entity in an attribute's value")),
+            Some(value) if !value.chars().all(is_xml_char) => Err(self.fail(start, BAD_CHARACTER)),
+            Some(_) => Ok(()),
         }
     }
 
-    fn check_name(&self, range: Range<usize>) -> Result<(), XmlError> {
-        if is_qualified_name(&self.text[range.clone()]) {
-            Ok(())
+    /// The name of an element or attribute.
+    fn name(&mut self) -> Result<Range<usize>, XmlError> {
+        let start = self.at;
+        while self.next().is_ascii_alphanumeric() || matches!(self.next(), b'_' | b'-' | b'.') {
+            self.at += 1;
+        }
+        let is_plain = self.bytes.get(start).is_some_and(|&b| b.is_ascii_alphabetic() || b == b'_');
+        if !(is_plain && self.is_after_name()) {
+            while !self.is_after_name() {
+                self.at += 1;
+            }
+            if !is_qualified_name(&self.text[start..self.at]) {
+                let problem = "an element or attribute has a name that XML does not allow";
+                return Err(self.fail(start, problem));
+            }
+        }
+        Ok(start..self.at)
+    }
+
+    fn is_after_name(&self) -> bool {
+        self.is_at_end() || matches!(self.next(), b'=' | b'>' | b'/' | b' ' | b'\n' | b'\t' | b'\r')
+    }
+
+    /// A comment or CDATA; not a DOCTYPE.
+    fn exclamation(&mut self) -> Result<(), XmlError> {
+        let (start, rest) = (self.at, &self.text[self.at..]);
+        let length = if let Some(comment) = rest.strip_prefix("<!--") {
+            let end = comment.find("--").map(|hyphens| hyphens + 2);
+            if end.is_some_and(|end| !comment[end..].starts_with('>')) {
+                return Err(self.fail(start, "'--' in a comment"));
+            }
+            self.mark_text();
+            end.map(|end| "<!--".len() + end + 1)
+        } else if rest.starts_with("<![CDATA[") {
+            self.inside(start, "CDATA outside the root element")?;
+            rest.find("]]>").map(|end| end + "]]>".len())
+        } else if rest.get(2..9).is_some_and(|word| word.eq_ignore_ascii_case("DOCTYPE")) {
+            return Err(self.fail(start, "a DOCTYPE is not allowed"));
         } else {
-            Err(self.fail(range.start, "an element or attribute has a name that XML does not allow"))
-        }
-    }
-
-    fn text_event(&mut self, text: &str, start: usize) -> Result<(), XmlError> {
-        if text.bytes().all(|b| b.is_ascii_whitespace()) {
-            return Ok(());
-        }
-        if text.contains("]]>") {
-            return Err(self.fail(start, "']]>' in text"));
-        }
-        self.inside(start, "text outside the root element")
-    }
-
-    fn reference(&mut self, entity: &BytesRef<'_>, start: usize) -> Result<(), XmlError> {
-        let known = match entity.resolve_char_ref() {
-            Ok(Some(character)) => is_xml_char(character),
-            Ok(None) => matches!(&**entity, "amp" | "lt" | "gt" | "quot" | "apos"),
-            Err(_) => false,
+            None
         };
-        if !known {
-            return Err(self.fail(start, "an unknown or broken entity"));
-        }
-        self.inside(start, "an entity outside the root element")
+        self.at += length.ok_or_else(|| self.fail(start, BROKEN))?;
+        Ok(())
     }
 
-    fn instruction(&mut self, target: &str, start: usize) -> Result<(), XmlError> {
+    /// A processing instruction or the XML declaration.
+    fn instruction(&mut self) -> Result<(), XmlError> {
+        let (start, rest) = (self.at, &self.text[self.at + 2..]);
+        let Some(end) = rest.find("?>") else {
+            return Err(self.fail(start, BROKEN));
+        };
+        self.at += end + 4;
+        let (target, more) = rest[..end].split_at(rest[..end].find(is_space).unwrap_or(end));
+        if target == "xml" {
+            if start != 0 {
+                return Err(self.fail(start, "an XML declaration that is not at the beginning"));
+            }
+            return declaration::check(more).map_err(|problem| self.fail(start, problem));
+        }
         if !is_qualified_name(target) || target.contains(':') || target.eq_ignore_ascii_case("xml") {
             return Err(self.fail(start, "a processing instruction has a name that XML does not allow"));
         }
         self.mark_text();
         Ok(())
-    }
-
-    fn declaration(&mut self, declaration: &BytesDecl<'_>, start: usize) -> Result<(), XmlError> {
-        if start != 0 {
-            return Err(self.fail(start, "an XML declaration that is not at the beginning"));
-        }
-        declaration::check(declaration).map_err(|problem| self.fail(start, problem))
     }
 
     fn inside(&mut self, start: usize, outside: &'static str) -> Result<(), XmlError> {
@@ -240,21 +315,18 @@ impl<'a> Scan<'a> {
 
 /// Sorts the attributes of a wide element by name, so that repeated names are neighbours and [`Document`] can search
 /// them. For the few attributes of most elements, comparing all pairs is cheaper.
-fn repeats_a_name(text: &str, attributes: &mut [Attribute]) -> bool {
+fn repeats_a_name(text: &[u8], attributes: &mut [Attribute]) -> bool {
+    let name = |attribute: &Attribute| &text[attribute.name.range()];
     if attributes.len() > WIDE {
-        attributes.sort_unstable_by(|a, b| a.name(text).cmp(b.name(text)));
-        return attributes.windows(2).any(|pair| pair[0].name(text) == pair[1].name(text));
+        attributes.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        return attributes.windows(2).any(|pair| name(&pair[0]) == name(&pair[1]));
     }
-    let is_repeated = |index: usize, found: &Attribute| {
-        attributes[..index].iter().any(|earlier| earlier.name(text) == found.name(text))
+    let is_repeated = |(index, found): (usize, &Attribute)| {
+        attributes[..index].iter().any(|earlier| name(earlier) == name(found))
     };
-    attributes.iter().enumerate().any(|(index, found)| is_repeated(index, found))
+    attributes.iter().enumerate().any(is_repeated)
 }
 
-fn explain(error: &Error) -> &'static str {
-    match error {
-        Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "'--' in a comment",
-        Error::IllFormed(_) => "an end tag that does not match its start tag, or broken markup",
-        _ => "broken markup",
-    }
+fn is_space(c: char) -> bool {
+    c.is_ascii_whitespace()
 }
