@@ -202,21 +202,27 @@ impl<'a> Scan<'a> {
             return Err(self.fail(start, BAD_ATTRIBUTE));
         }
         let value = self.at + 1;
-        let Some(length) = self.bytes[value..].iter().position(|&b| b == quote) else {
+        let rest = &self.bytes[value..];
+        // Most values end before a byte that needs a look.
+        let mut end = rest.iter().position(|&b| b == quote || b == b'<' || b == b'&');
+        let is_plain = end.is_some_and(|end| rest[end] == quote);
+        if !is_plain {
+            end = rest.iter().position(|&b| b == quote);
+        }
+        let Some(end) = end else {
             return Err(self.fail(start, BROKEN));
         };
-        let value = value..value + length;
+        let value = value..value + end;
         self.at = value.end + 1;
-        self.check_value(value.clone())?;
+        if !is_plain {
+            self.check_value(value.clone())?;
+        }
         self.attributes.push(Attribute { name: name.into(), value: value.into() });
         Ok(())
     }
 
+    /// Entities and characters of a value that has a `<` or `&`.
     fn check_value(&self, range: Range<usize>) -> Result<(), XmlError> {
-        let is_special = |found: bool, &b: &u8| found | (b == b'<') | (b == b'&');
-        if !self.bytes[range.clone()].iter().fold(false, is_special) {
-            return Ok(());
-        }
         let (start, value) = (range.start, &self.text[range]);
         if value.contains('<') {
             return Err(self.fail(start, "'<' in an attribute's value"));
@@ -231,10 +237,9 @@ impl<'a> Scan<'a> {
     /// The name of an element or attribute.
     fn name(&mut self) -> Result<Range<usize>, XmlError> {
         let start = self.at;
-        while self.next().is_ascii_alphanumeric() || matches!(self.next(), b'_' | b'-' | b'.') {
-            self.at += 1;
-        }
-        let is_plain = self.bytes.get(start).is_some_and(|&b| b.is_ascii_alphabetic() || b == b'_');
+        let rest = &self.bytes[start..];
+        self.at += rest.iter().position(|&b| !is_simple(b)).unwrap_or(rest.len());
+        let is_plain = rest.first().is_some_and(|&b| b.is_ascii_alphabetic() || b == b'_');
         if !(is_plain && self.is_after_name()) {
             while !self.is_after_name() {
                 self.at += 1;
@@ -325,6 +330,20 @@ fn repeats_a_name(text: &[u8], attributes: &mut [Attribute]) -> bool {
         attributes[..index].iter().any(|earlier| name(earlier) == name(found))
     };
     attributes.iter().enumerate().any(is_repeated)
+}
+
+/// Whether a name that begins with a letter or `_` may have this byte and needs no closer look.
+fn is_simple(b: u8) -> bool {
+    const SIMPLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut b = 0_u8;
+        while b < 0x80 {
+            table[b as usize] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+            b += 1;
+        }
+        table
+    };
+    SIMPLE[usize::from(b)]
 }
 
 fn is_space(c: char) -> bool {
