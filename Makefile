@@ -30,7 +30,7 @@ NODE_IMAGE    = $(REGISTRY)/vhostuser-node:$(IMAGE_TAG)
 BUILD_IMAGE = $(CONTAINER_TOOL) build $(if $(findstring docker,$(CONTAINER_TOOL)),,--timestamp $(SOURCE_DATE_EPOCH)) \
 	--build-arg VERSION=$(VERSION)
 
-.PHONY: help demo test full loaded check unit deny fuzz programs cni-on-ovs dataplane bench build dist release-test sbom \
+.PHONY: help demo test full loaded check unit deny fuzz programs cni-on-ovs dataplane bench count build dist release-test sbom \
 	reproducible image image-names image-test push documented manifests stats clean
 
 help: ## Show this list
@@ -130,6 +130,11 @@ manifests: ## Manifests and examples, as kubectl kustomize builds them
 bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook
 	DEVICE_PLUGIN=$(CURDIR)/dist/vhostuser-device-plugin cargo bench --locked -p device-plugin --bench device_plugin
+
+count: ## Instructions of the sidecar beside a bare server's; ACCEPT=--accept makes them the new baseline
+	tests/setup.sh count
+	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --target $(STATIC) -p network-vhostuser-binding -p limit --bins
+	$(OUT)/limit $(OUT) $(ACCEPT)
 
 stats: ## Lines of product code, and how long files and functions are
 	@cargo run --quiet --locked -p repository --example stats

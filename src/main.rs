@@ -43,7 +43,19 @@ enum Command {
     Doctor(DoctorCommand),
 }
 
+/// `serve` by itself.
+#[derive(Parser)]
+struct Sidecar {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
 fn main() -> ExitCode {
+    // To build the other commands, too, would cost a sidecar as much as all else at its start. Whatever is wrong, and
+    // --help, is left to the whole.
+    if let Ok(Sidecar { serve }) = Sidecar::try_parse() {
+        return serve::run(serve);
+    }
     let Cli { command, serve } = Cli::parse();
     match command {
         None => serve::run(serve),

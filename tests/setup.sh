@@ -48,8 +48,9 @@ unpacked_of_trixie() {
 	done
 }
 
-case ${1:?unit, deny, fuzz, image, manifests, documented, reproducible or sbom} in
+case ${1:?unit, count, deny, fuzz, image, manifests, documented, reproducible or sbom} in
 unit) packages util-linux iproute2 make ;;
+count) packages valgrind ;;
 deny) tool cargo-deny 0.20.2 ;;
 image) packages buildah libcap2-bin util-linux ;;
 manifests) unpacked_of_trixie kubectl ;;

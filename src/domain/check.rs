@@ -1,6 +1,6 @@
 //! Final check of the returned bytes: a mistake here is a VM that boots but never passes a packet.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{
     conflicts, document::Node, error::DomainError, interfaces::Interfaces, libvirt::Domain, memory, nic::Nic,
@@ -10,7 +10,7 @@ use super::{
 /// Parses the answer again and checks what it promises.
 pub(super) fn answer(xml: &str, nics: &[Nic]) -> Result<(), DomainError> {
     let bad = |problem| Err(DomainError::BadResult(problem));
-    let domain = match Domain::parse(xml.as_bytes()) {
+    let domain = match Domain::parse_text(xml) {
         Ok(domain) => domain,
         Err(error) if error.is_about_size() => return Err(DomainError::AnswerTooLarge),
         Err(_) => return bad("it is not well-formed"),
@@ -56,7 +56,7 @@ fn has_its_mtu(overrides: &Overrides<'_>, nic: &Nic) -> bool {
     }
 }
 
-fn are_distinct<T: Eq + std::hash::Hash>(mut values: impl Iterator<Item = T>) -> bool {
-    let mut seen = HashSet::new();
+fn are_distinct<T: Ord>(mut values: impl Iterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
     values.all(|value| seen.insert(value))
 }

@@ -1,6 +1,6 @@
 //! What another device of the domain may not have: an alias or a socket of one of our NICs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     document::{Node, alias},
@@ -17,9 +17,9 @@ pub(super) fn check(
     interfaces: &Interfaces<'_>,
     nics: &[Nic],
 ) -> Result<(), DomainError> {
-    let own: HashMap<String, &Nic> = nics.iter().map(|nic| (nic.network.alias(), nic)).collect();
+    let own: BTreeMap<String, &Nic> = nics.iter().map(|nic| (nic.network.alias(), nic)).collect();
     check_aliases(domain, &own)?;
-    let sockets: HashMap<&str, &Nic> =
+    let sockets: BTreeMap<&str, &Nic> =
         nics.iter().flat_map(|nic| [(nic.socket.as_str(), nic), (nic.device_socket.as_str(), nic)]).collect();
     let others = interfaces.iter().filter(|(_, alias)| !alias.is_some_and(|alias| own.contains_key(alias)));
     for (other, _) in others {
@@ -28,8 +28,8 @@ pub(super) fn check(
     Ok(())
 }
 
-fn check_aliases(domain: &Domain<'_>, own: &HashMap<String, &Nic>) -> Result<(), DomainError> {
-    let mut seen = HashSet::new();
+fn check_aliases(domain: &Domain<'_>, own: &BTreeMap<String, &Nic>) -> Result<(), DomainError> {
+    let mut seen = BTreeSet::new();
     for device in domain.devices().children() {
         let Some(nic) = alias(device).and_then(|found| own.get(&*found)) else {
             continue;
@@ -45,7 +45,7 @@ fn check_aliases(domain: &Domain<'_>, own: &HashMap<String, &Nic>) -> Result<(),
     Ok(())
 }
 
-fn check_sockets(sockets: &HashMap<&str, &Nic>, other: Node<'_>) -> Result<(), DomainError> {
+fn check_sockets(sockets: &BTreeMap<&str, &Nic>, other: Node<'_>) -> Result<(), DomainError> {
     for path in other.children_named("source").filter_map(|source| source.attribute("path")) {
         let path =
             ComputePath::file(&path).map_or_else(|_| path.into_owned(), |path| path.as_str().to_owned());

@@ -1,7 +1,7 @@
 //! A NIC as canonical XML: one order, double quotes, no inner white space, independent of its surroundings. This is
 //! why rewriting an answer returns the same answer.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Write};
 
 use super::nic::Nic;
 use vocabulary::SocketMode;
@@ -91,14 +91,28 @@ fn open(xml: &mut String, name: &str, attributes: &[(&str, &dyn Display)]) {
 
 fn attribute(xml: &mut String, name: &str, value: &dyn Display) {
     xml.extend([" ", name, "=\""]);
-    for c in value.to_string().chars() {
-        match c {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            _ => xml.push(c),
-        }
-    }
+    // A string takes whatever is written.
+    let _ = write!(Escaped(xml), "{value}");
     xml.push('"');
+}
+
+/// Writes an attribute's value.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.bytes().position(|b| matches!(b, b'&' | b'<' | b'>' | b'"')) {
+            let entity = match rest.as_bytes()[at] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                b'>' => "&gt;",
+                _ => "&quot;",
+            };
+            self.0.extend([&rest[..at], entity]);
+            rest = &rest[at + 1..];
+        }
+        self.0.push_str(rest);
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     document::{Node, alias},
@@ -9,14 +9,14 @@ use super::{
 pub(super) struct Interfaces<'d> {
     list: Vec<(Node<'d>, Option<Cow<'d, str>>)>,
     /// The first of an alias and how many there are.
-    by_alias: HashMap<Cow<'d, str>, (Node<'d>, usize)>,
+    by_alias: BTreeMap<Cow<'d, str>, (Node<'d>, usize)>,
 }
 
 impl<'d> Interfaces<'d> {
     pub(super) fn of(domain: &'d Domain<'_>) -> Self {
         let list: Vec<_> =
             domain.devices().children_named("interface").map(|node| (node, alias(node))).collect();
-        let mut by_alias = HashMap::with_capacity(list.len());
+        let mut by_alias = BTreeMap::new();
         for (node, alias) in &list {
             if let Some(alias) = alias {
                 by_alias.entry(alias.clone()).or_insert((*node, 0)).1 += 1;

@@ -21,10 +21,17 @@ impl<'a> Domain<'a> {
     /// Reads a domain: at most 4 MiB and 100,000 elements of well-formed XML 1.0 in UTF-8 without a DOCTYPE, with the
     /// root `domain` and one `devices` in it.
     pub fn parse(xml: &'a [u8]) -> Result<Self, DomainError> {
-        if xml.len() > BYTES_MAX {
-            return Err(DomainError::TooLarge { bytes: xml.len(), max: BYTES_MAX });
-        }
-        let document = xml::parse(xml)?;
+        check_size(xml)?;
+        Self::of(xml::parse(xml)?)
+    }
+
+    /// [`Self::parse`] for what is known to be UTF-8.
+    pub(super) fn parse_text(xml: &'a str) -> Result<Self, DomainError> {
+        check_size(xml.as_bytes())?;
+        Self::of(xml::parse_text(xml)?)
+    }
+
+    fn of(document: Document<'a>) -> Result<Self, DomainError> {
         if document.root().name() != "domain" {
             return Err(DomainError::NotADomain("the root element is not <domain>"));
         }
@@ -62,5 +69,12 @@ impl<'a> Domain<'a> {
 
     pub(super) fn devices(&self) -> Node<'_> {
         self.document.node(self.devices)
+    }
+}
+
+fn check_size(xml: &[u8]) -> Result<(), DomainError> {
+    match xml.len() {
+        0..=BYTES_MAX => Ok(()),
+        bytes => Err(DomainError::TooLarge { bytes, max: BYTES_MAX }),
     }
 }

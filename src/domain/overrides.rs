@@ -1,6 +1,6 @@
 //! The `<qemu:override>` elements of a domain: reading them.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{document::Node, libvirt::Domain};
 
@@ -13,13 +13,13 @@ pub(super) const PROPERTY: &str = "host_mtu";
 /// The overrides, whatever their prefix is, and the devices in them by alias.
 pub(super) struct Overrides<'d> {
     pub(super) list: Vec<Node<'d>>,
-    devices: HashMap<Cow<'d, str>, Vec<Node<'d>>>,
+    devices: BTreeMap<Cow<'d, str>, Vec<Node<'d>>>,
 }
 
 impl<'d> Overrides<'d> {
     pub(super) fn of(domain: &'d Domain<'_>) -> Self {
         let list: Vec<_> = parts(domain.root(), "override").collect();
-        let mut devices = HashMap::<_, Vec<_>>::new();
+        let mut devices = BTreeMap::<_, Vec<_>>::new();
         for device in list.iter().flat_map(|node| parts(*node, "device")) {
             if let Some(alias) = device.attribute("alias") {
                 devices.entry(alias).or_default().push(device);

@@ -1,6 +1,6 @@
 //! Where our NICs go.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
     document::Node, fragment, interfaces::Interfaces, layout, libvirt::Domain, nic::Nic, splice::Edit,
@@ -19,7 +19,7 @@ pub(super) fn edits(
     order: &[NetworkName],
 ) -> Vec<Edit> {
     let mut edits = Vec::new();
-    let mut new = HashMap::new();
+    let mut new = BTreeMap::new();
     for nic in nics {
         match interfaces.with_alias(&nic.network.alias()) {
             Some(own) => {
@@ -54,7 +54,7 @@ enum Anchor<'d> {
 /// new NICs gather behind it until the next one.
 fn groups<'d>(
     interfaces: &Interfaces<'d>,
-    mut new: HashMap<&NetworkName, &Nic>,
+    mut new: BTreeMap<&NetworkName, &Nic>,
     nics: &[Nic],
     order: &[NetworkName],
 ) -> Vec<Group<'d>> {

@@ -4,7 +4,7 @@
 //! interface MTU on '(null)'", libvirt 9.0 and 11.3). A `<qemu:override>` of `host_mtu` on the NIC's alias does what
 //! is meant, on both sides of a migration.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{
     document::Node,
@@ -101,7 +101,7 @@ fn add_devices(
 /// One that nothing in the document uses: declaring a prefix already in use would give meaning to elements that
 /// libvirt ignores.
 fn free_prefix(domain: &Domain<'_>) -> String {
-    let used: HashSet<&str> = domain.document().nodes().map(Node::prefix).collect();
+    let used: BTreeSet<&str> = domain.document().nodes().map(Node::prefix).collect();
     let mut prefix = "qemu".to_owned();
     while used.contains(format!("{prefix}:").as_str())
         || domain.root().attribute(&format!("xmlns:{prefix}")).is_some()
@@ -113,7 +113,7 @@ fn free_prefix(domain: &Domain<'_>) -> String {
 
 /// Properties that go, by their place in the document.
 #[derive(Default)]
-struct Removed(HashSet<usize>);
+struct Removed(BTreeSet<usize>);
 
 impl Removed {
     fn add(&mut self, property: Node<'_>) {

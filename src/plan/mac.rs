@@ -13,7 +13,7 @@ use vocabulary::{MacAddr, NetworkName};
 /// UUID from the VM's name alone.
 pub(super) fn derive(vmi: &Vmi, network: &NetworkName) -> MacAddr {
     let machine = vmi.firmware_uuid.as_deref().unwrap_or(&vmi.identity.name);
-    let text = format!("vhostuser-mac-v1\0{}\0{machine}\0{network}", vmi.identity.namespace);
+    let text = ["vhostuser-mac-v1", &vmi.identity.namespace, machine, network.as_str()].join("\0");
     let digest = Sha256::digest(text.as_bytes());
     let mut octets = [0; 6];
     octets.copy_from_slice(&digest[..6]);

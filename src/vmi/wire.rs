@@ -150,10 +150,7 @@ impl Vmi {
     /// # Errors
     /// Not JSON, a field of another type than KubeVirt's, or no `spec.domain`.
     pub fn parse(json: &[u8]) -> Result<Self, VmiError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let object: Object = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| unreadable(error.path().to_string(), error.inner()))?;
-        deserializer.end().map_err(|error| unreadable(".".to_owned(), &error))?;
+        let object: Object = serde_json::from_slice(json).map_err(|_| unreadable(json))?;
         match &object.spec {
             None => Err(VmiError::Missing("spec")),
             Some(Spec { domain: None, .. }) => Err(VmiError::Missing("spec.domain")),
@@ -162,8 +159,14 @@ impl Vmi {
     }
 }
 
-/// Without serde's own message, which repeats values.
-fn unreadable(path: String, error: &serde_json::Error) -> VmiError {
+/// What is wrong and where, without serde's own message, which repeats values. Reads again: to remember the path on the
+/// way costs as much as reading.
+fn unreadable(json: &[u8]) -> VmiError {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let (path, error) = match serde_path_to_error::deserialize::<_, Object>(&mut deserializer) {
+        Err(error) => (error.path().to_string(), error.into_inner()),
+        Ok(_) => (".".to_owned(), deserializer.end().err().unwrap_or_else(|| serde::de::Error::custom(""))),
+    };
     let (field, problem) = match error.classify() {
         serde_json::error::Category::Eof => ("the text".to_owned(), "ends too early"),
         serde_json::error::Category::Data if path != "." => {

@@ -23,12 +23,12 @@ impl NetworkName {
     /// KubeVirt's name for the interface in the pod: `pod` and the first 11 hex digits of the name's SHA-256
     /// (`pkg/network/namescheme`). Always 14 bytes and a safe file name, the same on every node.
     pub fn pod_interface(&self) -> String {
-        format!("pod{}", short_digest(&self.0, 11))
+        ["pod", &short_digest(&self.0, 11)].concat()
     }
 
     /// The libvirt alias by which KubeVirt finds the NIC again: `ua-` and the name.
     pub fn alias(&self) -> String {
-        format!("ua-{}", self.0)
+        ["ua-", &self.0].concat()
     }
 }
 

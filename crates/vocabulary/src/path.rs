@@ -86,7 +86,7 @@ impl ComputePath {
     /// This directory with one more component. `name` must be a plain file name.
     pub fn join(&self, name: &str) -> Self {
         let slash = if self.0.ends_with('/') { "" } else { "/" };
-        Self(format!("{}{slash}{name}", self.0))
+        Self([&self.0, slash, name].concat())
     }
 
     /// Whether this path is `directory` or inside it.

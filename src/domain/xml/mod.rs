@@ -21,6 +21,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document<'_>, XmlError> {
         Ok(text) => text,
         Err(error) => return Err(error::fail(bytes, error.valid_up_to(), "not UTF-8")),
     };
+    parse_text(text)
+}
+
+/// The same for what is known to be UTF-8.
+pub(super) fn parse_text(text: &str) -> Result<Document<'_>, XmlError> {
     characters::check_characters(text)?;
     scan::Scan::new(text).run()
 }
