@@ -45,8 +45,9 @@ pub(crate) fn doctor_tells_who_waits_for_the_switch(stage: &mut Stage<'_>) -> Re
     let made = format!("/run/openvswitch/sockets/{port}");
     let plug = format!("ovs-vsctl add-port br1 {port} -- set Interface {port} type=dpdkvhostuser");
     let unplug = format!("ovs-vsctl del-port {port}");
-    // The device plugin moves it there within a second.
-    let remove = format!("timeout 30 sh -c 'until rm {socket}; do sleep 0.1; done'");
+    // The device plugin moves the socket within a second.
+    let moved = format!("timeout 60 sh -c 'until test -S {socket}; do sleep 0.1; done'");
+    let remove = format!("{moved}; rm {socket}");
     // The socket stays in the directory, and is in nobody's way.
     all(stage, &[broken(&[Shell(&plug)], ("guest-absent", place()), &[between("if it is gone: ", "")])])?;
 
@@ -56,11 +57,11 @@ pub(crate) fn doctor_tells_who_waits_for_the_switch(stage: &mut Stage<'_>) -> Re
     all(
         stage,
         &[
-            broken(&[Shell(&remove)], ("switch-socket-missing", place()), &[RESTART_SWITCH]),
+            broken(&[Shell(&remove)], ("switch-socket-missing", place()), &[RESTART_SWITCH, Shell(&moved)]),
             broken(
                 &[KILL_PLUGIN, RESTART_SWITCH],
                 ("switch-socket-not-moved", made.clone()),
-                &[START_PLUGIN],
+                &[START_PLUGIN, Shell(&moved)],
             ),
             broken(
                 &[KILL_PLUGIN, RESTART_SWITCH, KILL_SWITCH, START_SWITCH],
