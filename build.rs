@@ -4,7 +4,7 @@ use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto/hooks");
-    let descriptors = protox::compile(["info.proto", "v1alpha3.proto"], ["proto/hooks"])?;
+    let descriptors = protox::compile(["info.proto", "plugins.proto", "v1alpha3.proto"], ["proto/hooks"])?;
     tonic_prost_build::configure()
         .build_server(true)
         .build_client(false)

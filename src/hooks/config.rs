@@ -7,6 +7,8 @@ use crate::config::{ContainerName, NicConfig, Sources};
 pub(crate) struct ServeConfig {
     /// Where the hook socket goes, as this container sees it.
     pub(crate) hook_dir: PathBuf,
+    /// The socket of KubeVirt's plugin framework, served if its directory is there.
+    pub(crate) plugin_socket: PathBuf,
     /// Our container's name, where KubeVirt sets it (≥ 1.6).
     pub(crate) container: Option<ContainerName>,
     /// Where attachments are recorded.

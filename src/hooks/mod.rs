@@ -8,6 +8,7 @@ mod config;
 mod info;
 mod launcher;
 mod lifecycle;
+mod plugin;
 mod server;
 mod socket;
 mod status;
@@ -21,6 +22,9 @@ pub(crate) use server::serve;
 mod proto {
     pub mod info {
         include!(concat!(env!("OUT_DIR"), "/kubevirt.hooks.info.rs"));
+    }
+    pub mod plugins {
+        include!(concat!(env!("OUT_DIR"), "/kubevirt.hooks.plugins.v1alpha1.rs"));
     }
     pub mod v1alpha3 {
         include!(concat!(env!("OUT_DIR"), "/kubevirt.hooks.v1alpha3.rs"));

@@ -13,7 +13,11 @@ use super::{
     config::ServeConfig,
     info::InfoService,
     lifecycle::{ExitReason, Lifecycle, Signals},
-    proto::{info::info_server::InfoServer, v1alpha3::callbacks_server::CallbacksServer},
+    plugin::{self, PluginService},
+    proto::{
+        info::info_server::InfoServer, plugins::domain_hook_service_server::DomainHookServiceServer,
+        v1alpha3::callbacks_server::CallbacksServer,
+    },
     socket::{HookSocket, SocketError},
 };
 
@@ -41,12 +45,14 @@ pub(crate) enum ServeError {
 /// Serves until the VM is gone.
 pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError> {
     let lifecycle = Arc::new(Lifecycle::default());
-    let callbacks = CallbackService::new(Arc::new(Calls::new(config.clone())), Arc::clone(&lifecycle));
+    let calls = Arc::new(Calls::new(config.clone()));
+    let callbacks = CallbackService::new(Arc::clone(&calls), Arc::clone(&lifecycle));
     let router = Server::builder()
         .add_service(InfoServer::new(InfoService))
         .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
     let signals = Signals::catch().map_err(ServeError::Signals)?;
     let (stop, stopped) = oneshot::channel::<()>();
+    let plugin = serve_plugin(&config, PluginService::new(calls, Arc::clone(&lifecycle))).await?;
 
     // Last: from the moment the name can be seen, `Info` must succeed.
     let (socket, listener) = HookSocket::bind(&config.hook_dir, config.container.as_ref()).await?;
@@ -54,9 +60,10 @@ pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError>
     let server = router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
         let _ = stopped.await;
     });
-    tokio::pin!(server);
+    tokio::pin!(server, plugin);
     let ended = tokio::select! {
         result = &mut server => return Err(ServeError::Server(result.err())),
+        result = &mut plugin => return Err(ServeError::Server(result.err())),
         ended = lifecycle.ended(signals) => ended,
     };
     info!("ending: {ended}");
@@ -65,4 +72,22 @@ pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError>
         warn!("a client kept its connection or a call open, ending anyway");
     }
     Ok(ended)
+}
+
+/// Serves KubeVirt's plugin framework where its directory is mounted, and otherwise nothing. One server for each socket:
+/// what KubeVirt asks on one is unknown on the other.
+async fn serve_plugin(
+    config: &ServeConfig,
+    service: PluginService,
+) -> Result<impl Future<Output = Result<(), tonic::transport::Error>>, ServeError> {
+    let bound = match plugin::is_mounted(&config.plugin_socket) {
+        true => Some(HookSocket::bind_at(config.plugin_socket.clone()).await?),
+        false => None,
+    };
+    Ok(async move {
+        let Some((socket, listener)) = bound else { return std::future::pending().await };
+        info!(socket = %socket.path().display(), "serving KubeVirt's plugin framework");
+        let service = DomainHookServiceServer::new(service).max_decoding_message_size(REQUEST_MAX);
+        Server::builder().add_service(service).serve_with_incoming(UnixListenerStream::new(listener)).await
+    })
 }

@@ -50,6 +50,14 @@ fn file_name(container: Option<&ContainerName>) -> io::Result<String> {
 }
 
 impl HookSocket {
+    /// Binds the socket of the plugin framework, whose path is written in the `Plugin` object.
+    pub(super) async fn bind_at(path: PathBuf) -> Result<(Self, UnixListener), SocketError> {
+        remove_stale(&path).await?;
+        let listener = UnixListener::bind(&path).map_err(|error| failed(&path, error))?;
+        let inode = inode(&path);
+        Ok((Self { path, inode }, listener))
+    }
+
     /// Binds and listens back to back, in the place where virt-launcher looks: it would find a temporary name as a
     /// second socket. Only a dead predecessor's socket is removed.
     pub(super) async fn bind(
@@ -62,15 +70,12 @@ impl HookSocket {
             _ => return Err(SocketError::NoDirectory(dir.to_owned())),
         }
         let path = dir.join(file_name(container).map_err(|error| failed(dir, error))?);
-        remove_stale(&path).await?;
-        let listener = UnixListener::bind(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+        Self::bind_at(path).await.map_err(|error| match error {
+            SocketError::Io { error, .. } if is_denied(&error) => {
                 SocketError::NotWritable { dir: dir.to_owned(), user: geteuid().as_raw() }
             }
-            _ => failed(&path, error),
-        })?;
-        let inode = inode(&path);
-        Ok((Self { path, inode }, listener))
+            error => error,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -85,6 +90,10 @@ impl Drop for HookSocket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn failed(path: &Path, error: io::Error) -> SocketError {

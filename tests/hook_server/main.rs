@@ -16,6 +16,7 @@ mod launcher_gone;
 mod links;
 mod logs;
 mod memory;
+mod plugin;
 mod pod;
 mod sidecar;
 mod socket;

@@ -127,7 +127,7 @@ pub(super) async fn info_over(channel: Channel) -> Result<InfoResult, Status> {
 }
 
 /// A Go context's deadline travels in the header `grpc-timeout`.
-fn request<M>(message: M, deadline: Duration) -> Request<M> {
+pub(super) fn request<M>(message: M, deadline: Duration) -> Request<M> {
     let mut request = Request::new(message);
     request.set_timeout(deadline);
     request
@@ -135,7 +135,7 @@ fn request<M>(message: M, deadline: Duration) -> Request<M> {
 
 /// Makes every way to miss the deadline `DeadlineExceeded`, as grpc-go does; tonic's own timer says
 /// `Cancelled`.
-async fn within<T>(
+pub(super) async fn within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, Status> {

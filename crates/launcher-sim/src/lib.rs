@@ -22,6 +22,7 @@ pub mod client;
 pub mod devices;
 mod dial;
 pub mod discovery;
+pub mod plugin;
 pub mod reduce;
 mod schema;
 
