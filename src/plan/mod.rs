@@ -94,13 +94,16 @@ impl NicRequests {
     ) -> Result<Plan, PlanError> {
         let Self { nics: requests, mut warnings, several_bindings } = self;
         let mut nics = Vec::with_capacity(requests.len());
+        let links = links(attachments);
+        let found: BTreeMap<_, _> = attachments.keys().zip(attachments.values().zip(&links)).collect();
         for request in requests {
             let network = request.network.clone();
             let fail = |reason: NicError| reason.of(&network);
-            let attachment = attachments.get(&network).ok_or_else(|| fail(NicError::Unresolved))?;
+            let &(attachment, link) = found.get(&network).ok_or_else(|| fail(NicError::Unresolved))?;
             warnings.extend(warning::host_specific(&network, attachment));
             warnings.extend(request.attachment_warnings(vmi, attachment));
-            let socket = socket_path(&request, attachment, several_bindings, &config.layout).map_err(fail)?;
+            let socket =
+                socket_path(&request, attachment, link, several_bindings, &config.layout).map_err(fail)?;
             nics.push(request.complete(vmi, attachment, socket).map_err(fail)?);
         }
         duplicates::check_macs(&nics)?;
@@ -108,8 +111,8 @@ impl NicRequests {
         let order = vmi.interfaces.iter().filter(|found| !found.is_absent());
         Ok(Plan {
             order: order.filter_map(|found| found.name.parse().ok()).collect(),
-            links: links(attachments),
-            other_links: links(others),
+            other_links: self::links(others),
+            links,
             nics,
             warnings,
         })
@@ -132,6 +135,7 @@ fn links(attachments: &Attachments) -> Vec<StableLink> {
 fn socket_path(
     request: &NicRequest,
     attachment: &Attachment,
+    link: &StableLink,
     several_bindings: bool,
     layout: &Layout,
 ) -> Result<SocketPath, NicError> {
@@ -142,7 +146,7 @@ fn socket_path(
     }
     let path = match &request.source {
         NetworkSource::Claim(claim) if several_bindings && is_below(socket, claim) => socket.clone(),
-        _ => layout.compute.join(&request.network.pod_interface()).join(socket.file_name()),
+        _ => layout.compute.join(&link.name).join(socket.file_name()),
     };
     SocketPath::try_from(path).map_err(NicError::SocketPath)
 }
