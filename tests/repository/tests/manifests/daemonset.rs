@@ -211,7 +211,10 @@ fn the_port_is_the_one_that_is_listened_on() {
     assert_eq!(endpoint["port"], "metrics");
     // Else the tenants' namespaces and pods become `exported_…`, and no series says which node it is from.
     assert_eq!(endpoint["honorLabels"], true);
-    assert_eq!(endpoint["relabelings"], json!([{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}]));
+    assert_eq!(
+        endpoint["relabelings"],
+        json!([{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}])
+    );
     let labels = &document("manifests/base/daemonset.yaml", "DaemonSet")["spec"]["selector"];
     assert_eq!(&monitor["spec"]["selector"], labels);
 }
