@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Everything that can be refused is refused before the first effect. [`define`] is the pure path as one; the hook
-//! server ([`hooks`]) and [`render`] share it.
+//! server (`hooks`) and [`render`] share it.
 
 #![warn(unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
