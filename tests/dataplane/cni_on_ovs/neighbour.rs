@@ -3,7 +3,8 @@
 //! DPDK has one thread for all vhost-user sockets. A port that goes waits for this thread's next turn, which comes with
 //! the next message of anybody, and else after a second (DPDK 24.11.8). Without a neighbour each DEL would take that long.
 
-use std::io::{Read, Write};
+use std::fs::remove_file;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +63,14 @@ impl Drop for Neighbour {
 }
 
 fn speak(ended: &AtomicBool) -> Result<()> {
-    let mut socket = UnixStream::connect(Path::new(LISTENING_SOCKETS).join(NEIGHBOUR))?;
+    let path = Path::new(LISTENING_SOCKETS).join(NEIGHBOUR);
+    let mut socket = UnixStream::connect(&path).inspect_err(|error| {
+        // A killed switch leaves it. DPDK would not bind over it, and by its failing close a file of somebody else's: the
+        // bridge's own device then, and OVS dies of an assertion (OVS 3.5, DPDK 24.11).
+        if error.kind() == ErrorKind::ConnectionRefused {
+            let _ = remove_file(&path);
+        }
+    })?;
     socket.set_read_timeout(Some(seconds(1)))?;
     while !ended.load(Ordering::SeqCst) {
         socket.write_all(&GET_FEATURES.map(u32::to_ne_bytes).concat())?;
