@@ -43,7 +43,7 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 # What needs no VM comes first.
 test: check unit demo manifests cni-on-ovs deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
 
-full: test ## Also what takes too long for each change: the dataplane of an older Debian, and all of it on a busy machine
+full: test count ## Also what takes too long for each change: instructions, the dataplane of an older Debian, and all of it on a busy machine
 	$(MAKE) --no-print-directory cni-on-ovs dataplane DATAPLANE_STACK=bookworm
 	$(MAKE) --no-print-directory loaded
 

@@ -7,8 +7,8 @@ use crate::pages::{path, spans};
 pub const COMMANDS: [&str; 6] =
     ["make demo", "make check", "make unit", "make cni-on-ovs", "make dataplane", "make test"];
 
-/// Run by `images.rs`; and one that measures for a quarter of an hour, which proves nothing on a shared machine.
-const OTHERS: [&str; 5] = ["image", "push", "bench", "full", "loaded"];
+/// Run by `images.rs`; what measures, which proves nothing on a shared machine or builds for minutes; and what takes hours.
+const OTHERS: [&str; 6] = ["image", "push", "bench", "count", "full", "loaded"];
 
 /// A target and all its dependencies.
 fn made_of(makefile: &str, target: &str, found: &mut BTreeSet<String>) {
