@@ -41,7 +41,7 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@$(TARGET)/debug/examples/demo
 
 # What needs no VM comes first.
-test: check unit demo manifests cni-on-ovs deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
+test: check stats unit demo manifests cni-on-ovs deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
 
 full: test count ## Also what takes too long for each change: instructions, the dataplane of an older Debian, and all of it on a busy machine
 	$(MAKE) --no-print-directory cni-on-ovs dataplane DATAPLANE_STACK=bookworm
