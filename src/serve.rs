@@ -1,6 +1,6 @@
 //! `serve`: the sidecar.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -12,9 +12,6 @@ use crate::config::{
 use crate::hooks::{self, ExitReason, ServeConfig};
 use findings::exit;
 use host_io::logging::{self, Format, Logging};
-
-/// KubeVirt allows paths below `/var/run/kubevirt-plugin/<plugin>/` only. The plugin is the one of `manifests/plugin`.
-const PLUGIN_SOCKET: &str = "/var/run/kubevirt-plugin/vhostuser/vhostuser.sock";
 
 /// The flags of `serve`.
 #[derive(Debug, Args)]
@@ -38,9 +35,6 @@ pub struct ServeArgs {
     /// This container's name, 'hook-sidecar-N' (KubeVirt 1.6 and later set it)
     #[arg(long, value_name = "NAME", env = "CONTAINER_NAME", default_value = "", hide_default_value = true)]
     container_name: String,
-    /// The socket for KubeVirt's plugin framework, served if its directory is mounted
-    #[arg(long, value_name = "SOCKET", env = "VHOSTUSER_PLUGIN_SOCKET", default_value = PLUGIN_SOCKET)]
-    plugin_socket: PathBuf,
     #[command(flatten)]
     nics: NicDefaults,
 }
@@ -65,12 +59,12 @@ pub fn run(args: ServeArgs) -> ExitCode {
 }
 
 fn config(args: ServeArgs, container: Option<ContainerName>) -> ServeConfig {
-    let ServeArgs { sources, wait, hook_dirs, binding_name, plugin_socket, nics, .. } = args;
+    let ServeArgs { sources, wait, hook_dirs, binding_name, nics, .. } = args;
     let SourceArgs { network_info, dra_dir } = sources;
     ServeConfig {
         nics: NicConfig::new(binding_name, hook_dirs.layout(container.as_ref()), nics),
-        hook_dir: hook_dirs.hook_dir,
-        plugin_socket,
+        hook_dir: (!hook_dirs.without_hooks).then_some(hook_dirs.hook_dir),
+        plugin_socket: hook_dirs.plugin_socket,
         container,
         sources: Sources { network_info, dra_dir, wait },
     }

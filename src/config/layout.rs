@@ -1,9 +1,9 @@
-//! Where the stable links are, by the name of our container.
+//! Where the stable links are: by the name of our container, or beside the plugin framework's socket.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::symlink::LinkDir;
-use vocabulary::{ComputePath, SOCKET_PATH_MAX};
+use vocabulary::{ComputePath, Expected, SOCKET_PATH_MAX};
 
 /// The folder for our links, below the sidecar's part of the shared volume: KubeVirt's developer guide keeps it free.
 const USERDATA: &str = "userdata";
@@ -40,12 +40,15 @@ impl ContainerName {
 /// |---|---|---|
 /// | ≥ 1.6 | `<hook dir>/userdata` | `<hook dir>/$CONTAINER_NAME/userdata` |
 /// | ≤ 1.5 | `<hook dir>/hook-sidecar-0/userdata` | the same |
+/// | ≥ 1.9, without hooks | `<plugin's directory>/userdata` | the same |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// Where this process makes the links.
     pub links: LinkDir,
     /// The same directory for QEMU.
     pub compute: ComputePath,
+    /// Whether the path has the number of our container. KubeVirt numbers the sidecars of a VM at random.
+    pub numbered: bool,
 }
 
 impl Layout {
@@ -53,14 +56,67 @@ impl Layout {
     pub fn new(hook_dir: PathBuf, compute_hook_dir: &ComputePath, container: Option<&ContainerName>) -> Self {
         let name = container.map_or(FLAT_CONTAINER, ContainerName::as_str);
         let below: &[&str] = if container.is_some() { &[USERDATA] } else { &[FLAT_CONTAINER, USERDATA] };
-        Self { links: LinkDir::new(hook_dir, below), compute: compute_hook_dir.join(name).join(USERDATA) }
+        Self {
+            links: LinkDir::new(hook_dir, below),
+            compute: compute_hook_dir.join(name).join(USERDATA),
+            numbered: true,
+        }
+    }
+
+    /// The layout without hooks. Each plugin has a directory of its own, at the same path in both containers.
+    pub fn beside(plugin_socket: &PluginSocket) -> Self {
+        let dir = &plugin_socket.dir;
+        Self {
+            links: LinkDir::new(dir.as_str().into(), &[USERDATA]),
+            compute: dir.join(USERDATA),
+            numbered: false,
+        }
     }
 }
 
+/// The socket of KubeVirt's plugin framework, at the path that the `Plugin` object names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginSocket {
+    path: PathBuf,
+    dir: ComputePath,
+}
+
+impl PluginSocket {
+    /// An absolute path. Its directory leaves room for our links.
+    pub(crate) fn parse(text: &str) -> Result<Self, Expected> {
+        const WANTED: &str = "an absolute path without '..' in a directory of at most 72 bytes";
+        let path = PathBuf::from(text);
+        let dir = path.parent().and_then(Path::to_str).and_then(|dir| ComputePath::directory(dir).ok());
+        match dir.filter(|dir| fits(dir, LINK_BESIDE_PLUGIN)) {
+            Some(dir) if path.file_name().is_some() => Ok(Self { path, dir }),
+            _ => Err(Expected(WANTED)),
+        }
+    }
+
+    /// The socket.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its directory: `kubevirt-plugin-sockets`, mounted here and in compute.
+    pub fn dir(&self) -> &Path {
+        Path::new(self.dir.as_str())
+    }
+}
+
+/// The longest usual path of a socket below the hook directory as compute sees it.
+const LINK_IN_HOOK_DIR: &str = "/hook-sidecar-9999/userdata/pod6c270ef2f25/vhost.sock";
+
+/// The same below a plugin's directory.
+const LINK_BESIDE_PLUGIN: &str = "/userdata/pod6c270ef2f25/vhost.sock";
+
 /// Whether below this root a socket with the usual file name still has a path of [`SOCKET_PATH_MAX`] bytes.
 pub(super) fn has_room_for_a_socket(compute_hook_dir: &ComputePath) -> bool {
-    const BELOW: usize = "/hook-sidecar-9999/userdata/pod6c270ef2f25/vhost.sock".len();
-    compute_hook_dir.as_str().len() + BELOW <= SOCKET_PATH_MAX
+    fits(compute_hook_dir, LINK_IN_HOOK_DIR)
+}
+
+fn fits(root: &ComputePath, below: &str) -> bool {
+    root.as_str().len() + below.len() <= SOCKET_PATH_MAX
 }
 
 #[cfg(test)]
@@ -82,13 +138,31 @@ mod tests {
     fn a_container_name_stands_for_its_own_part_of_the_volume() {
         let layout = |name| {
             let compute = ComputePath::directory("/c").unwrap();
-            let Layout { links, compute } =
+            let Layout { links, compute, numbered } =
                 Layout::new("/h".into(), &compute, ContainerName::parse(name).as_ref());
+            assert!(numbered);
             (links.to_string(), compute.to_string())
         };
         let same = |links: &str, compute: &str| (links.to_owned(), compute.to_owned());
         assert_eq!(layout("hook-sidecar-3"), same("/h/userdata", "/c/hook-sidecar-3/userdata"));
         assert_eq!(layout("compute"), same("/h/hook-sidecar-0/userdata", "/c/hook-sidecar-0/userdata"));
+    }
+
+    #[test]
+    fn without_hooks_the_links_are_beside_the_plugins_socket() {
+        let socket = PluginSocket::parse("/var/run/kubevirt-plugin/x/y.sock").unwrap();
+        let layout = Layout::beside(&socket);
+        assert_eq!(layout.links.to_string(), "/var/run/kubevirt-plugin/x/userdata");
+        assert_eq!(layout.compute.as_str(), "/var/run/kubevirt-plugin/x/userdata");
+        assert!(!layout.numbered);
+        for bad in ["x/y.sock", "/a/../y.sock", "/", "", &format!("/{}/y.sock", "x".repeat(72))] {
+            assert_eq!(
+                PluginSocket::parse(bad).unwrap_err().to_string(),
+                "expected an absolute path without '..' in a directory of at most 72 bytes",
+                "{bad}"
+            );
+        }
+        assert!(PluginSocket::parse(&format!("/{}/y.sock", "x".repeat(71))).is_ok());
     }
 
     #[test]

@@ -2,17 +2,23 @@
 
 mod layout;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{ArgAction, Args};
 
 use vocabulary::{ComputePath, Expected, QueuePairs, ReconnectTimeout, RingSize};
 
 pub(crate) use layout::STRANGE_CONTAINER_NAME;
-pub use layout::{ContainerName, Layout};
+pub use layout::{ContainerName, Layout, PluginSocket};
 
 /// Where KubeVirt mounts the hook volume, in the sidecar and in compute.
 const HOOK_DIR: &str = "/var/run/kubevirt-hooks";
+
+/// KubeVirt allows paths below `/var/run/kubevirt-plugin/<plugin>/` only. The plugin is the one of `manifests/plugin`.
+const PLUGIN_SOCKET: &str = "/var/run/kubevirt-plugin/vhostuser/vhostuser.sock";
 
 /// The longest and the default wait of one hook call: virt-handler gives the call around it 20 s, and the next
 /// sidecar needs its share.
@@ -51,7 +57,7 @@ impl Default for NicDefaults {
     }
 }
 
-/// The hook volume.
+/// The volumes that are shared with compute.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct HookDirs {
     /// The directory for hook sockets and links, as this container sees it
@@ -60,12 +66,27 @@ pub struct HookDirs {
     /// The root of the same volume as the compute container sees it; '/CONTAINER_NAME', else '/hook-sidecar-0', is appended
     #[arg(long, value_name = "DIR", env = "VHOSTUSER_COMPUTE_HOOK_DIR", default_value = HOOK_DIR, value_parser = in_compute)]
     pub compute_hook_dir: ComputePath,
+    /// The socket for KubeVirt's plugin framework, served if its directory is mounted
+    #[arg(long, value_name = "SOCKET", env = "VHOSTUSER_PLUGIN_SOCKET", default_value = PLUGIN_SOCKET, value_parser = PluginSocket::parse)]
+    pub plugin_socket: PluginSocket,
+    /// Serve the plugin framework alone: no hook socket, and links in the directory of the plugin's socket
+    #[arg(long, value_name = "BOOL", env = "VHOSTUSER_WITHOUT_HOOKS", action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub without_hooks: bool,
 }
 
 impl HookDirs {
     /// Where the links are, given our container's name.
     pub fn layout(&self, container: Option<&ContainerName>) -> Layout {
-        Layout::new(self.hook_dir.clone(), &self.compute_hook_dir, container)
+        match self.without_hooks {
+            true => Layout::beside(&self.plugin_socket),
+            false => Layout::new(self.hook_dir.clone(), &self.compute_hook_dir, container),
+        }
+    }
+
+    /// The directory that must be mounted here.
+    pub fn volume(&self) -> &Path {
+        if self.without_hooks { self.plugin_socket.dir() } else { &self.hook_dir }
     }
 }
 

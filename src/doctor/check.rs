@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::snapshot::{Behind, Container, Link, Sidecar, Snapshot};
+use super::snapshot::{Behind, Container, Link, Plugin, Sidecar, Snapshot};
 use crate::attachment::{Attachment, Problem};
 use crate::config::ContainerName;
 use crate::downwardapi::{NetworkInfo, Others};
@@ -19,7 +19,30 @@ pub(super) fn check(pod: &Snapshot) -> Report {
             links.iter().for_each(|each| link(each, &mut report));
         }
     }
+    plugin(&pod.plugin, &mut report);
     report
+}
+
+/// Nothing in the pod tells whether the cluster has a `Plugin` object, so its symptom is named.
+fn plugin(seen: &Plugin, report: &mut Report) {
+    match seen {
+        Plugin::NotMounted => report.facts.push(
+            "KubeVirt's plugin framework is not served here. If the VMI says \"Missing required attribute 'path' in \
+             element 'source'\", the cluster has a Plugin object: apply manifests/plugin/legacy-sidecar, then restart \
+             the VM"
+                .to_owned(),
+        ),
+        Plugin::Served(socket) => {
+            report.facts.push(format!("KubeVirt's plugin framework is served: {}", socket.display()))
+        }
+        Plugin::Missing(socket) => report.findings.push(Finding::new(
+            Id::PluginSocketMissing,
+            socket.display(),
+            "the directory is mounted and the socket is missing: virt-launcher waits 30 s for it and refuses the VM",
+            "give the Plugin object's socketPath and the sidecar's VHOSTUSER_PLUGIN_SOCKET the same file name; if they \
+             have, update the sidecar's image",
+        )),
+    }
 }
 
 fn hook_dir(pod: &Snapshot, findings: &mut Vec<Finding>) {
@@ -44,6 +67,7 @@ fn hook_dir(pod: &Snapshot, findings: &mut Vec<Finding>) {
 fn sidecar(seen: &Sidecar, report: &mut Report) {
     let findings = &mut report.findings;
     match &seen.container_name {
+        _ if !seen.hooks => report.facts.push("no hooks: the plugin framework alone is served".to_owned()),
         None => report.facts.push("no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all".into()),
         Some(name) if ContainerName::parse(name).is_none() => findings.push(Finding::new(
             Id::ContainerName,

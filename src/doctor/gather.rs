@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::{
     args::PodArgs,
-    snapshot::{Behind, Container, Link, Sidecar, Snapshot},
+    snapshot::{Behind, Container, Link, Plugin, Sidecar, Snapshot},
 };
-use crate::config::{ContainerName, SourceArgs};
+use crate::config::{ContainerName, PluginSocket, SourceArgs};
 use crate::downwardapi;
 use host_io::look::{self, Kind};
 
 pub(super) fn gather(args: &PodArgs) -> Snapshot {
-    let hook_dir = &args.hook_dirs.hook_dir;
+    let hook_dir = args.hook_dirs.volume();
     let writable = look::behind(hook_dir)
         .filter(|found| found.kind == Kind::Directory)
         .map(|_| look::writable(hook_dir));
@@ -20,7 +20,21 @@ pub(super) fn gather(args: &PodArgs) -> Snapshot {
         true => Container::Compute(links_in_compute(hook_dir)),
         false => Container::Sidecar(sidecar(args, name.as_ref())),
     };
-    Snapshot { hook_dir: hook_dir.clone(), writable, container }
+    Snapshot {
+        hook_dir: hook_dir.to_owned(),
+        writable,
+        plugin: plugin(&args.hook_dirs.plugin_socket),
+        container,
+    }
+}
+
+fn plugin(socket: &PluginSocket) -> Plugin {
+    let path = socket.path().to_owned();
+    match (look::behind(socket.dir()), look::there(&path)) {
+        (None, _) => Plugin::NotMounted,
+        (Some(_), None) => Plugin::Missing(path),
+        (Some(_), Some(_)) => Plugin::Served(path),
+    }
 }
 
 /// Compute sees one directory for each sidecar, and has no network-info.
@@ -39,6 +53,7 @@ fn sidecar(args: &PodArgs, name: Option<&ContainerName>) -> Sidecar {
     let layout = args.hook_dirs.layout(name);
     let links = Path::new(&layout.links.to_string()).to_owned();
     Sidecar {
+        hooks: !args.hook_dirs.without_hooks,
         container_name: Some(args.container_name.clone()).filter(|name| !name.is_empty()),
         compute: layout.compute,
         network_info: network_info.clone(),

@@ -12,8 +12,21 @@ pub(super) struct Snapshot {
     pub(super) hook_dir: PathBuf,
     /// Whether it is writable; `None` if it is missing.
     pub(super) writable: Option<bool>,
+    /// The socket for KubeVirt's plugin framework.
+    pub(super) plugin: Plugin,
     /// What only this container has.
     pub(super) container: Container,
+}
+
+/// The socket for KubeVirt's plugin framework.
+#[derive(Debug)]
+pub(super) enum Plugin {
+    /// Its directory is not here.
+    NotMounted,
+    /// Its directory is here without it.
+    Missing(PathBuf),
+    /// It is here.
+    Served(PathBuf),
 }
 
 /// Which container it is.
@@ -28,6 +41,8 @@ pub(super) enum Container {
 /// The sidecar's view.
 #[derive(Debug)]
 pub(super) struct Sidecar {
+    /// Whether it serves hooks, and not the plugin framework alone.
+    pub(super) hooks: bool,
     /// `CONTAINER_NAME`, if it is set.
     pub(super) container_name: Option<String>,
     /// Where the links are, as this container sees it.

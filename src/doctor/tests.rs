@@ -10,7 +10,8 @@ use expect_test::expect;
 use tempfile::TempDir;
 
 use super::{PodArgs, check, examine, snapshot};
-use crate::config::{HookDirs, SourceArgs};
+use crate::config::{HookDirs, PluginSocket, SourceArgs};
+use findings::Report;
 use vocabulary::{ComputePath, NetworkName};
 
 const INFO: &str = r#"{"interfaces":[{"network":"net1","deviceInfo":{"type":"vhost-user","vhost-user":
@@ -32,6 +33,8 @@ impl Pod {
         let hook_dirs = HookDirs {
             hook_dir: dir.path().join("hooks"),
             compute_hook_dir: ComputePath::directory("/var/run/kubevirt-hooks").unwrap(),
+            plugin_socket: PluginSocket::parse(&format!("{}/plugin/v.sock", dir.path().display())).unwrap(),
+            without_hooks: false,
         };
         let sources =
             SourceArgs { network_info: dir.path().join("network-info"), dra_dir: dir.path().join("claims") };
@@ -64,9 +67,11 @@ impl Pod {
         self.args.hook_dirs.hook_dir.join("userdata").join(link_name())
     }
 
+    /// Facts, but for that of the plugin framework, and findings.
     fn said(&self) -> (Vec<String>, Vec<String>) {
         let shown = |text: String| text.replace(self.dir.path().to_str().unwrap(), "T");
-        let report = examine(&self.args);
+        let mut report = examine(&self.args);
+        report.facts.retain(|fact| !fact.contains("plugin framework"));
         (
             report.facts.into_iter().map(shown).collect(),
             report.findings.iter().map(|finding| shown(finding.to_string())).collect(),
@@ -123,7 +128,8 @@ fn the_hook_directory() {
           fix:   run this in the pod's container hook-sidecar-0, or pass the directory with --hook-dir"#]].assert_eq(&broken(|pod| pod.args.hook_dirs.hook_dir = pod.dir.path().join("none")));
     // Root may write anywhere, so the result is given.
     let container = snapshot::Container::Compute(Vec::new());
-    let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(false), container };
+    let plugin = snapshot::Plugin::NotMounted;
+    let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(false), plugin, container };
     expect![[r#"
         hook-dir-not-writable: the hook directory is not writable: the sidecar cannot create its socket and its links
           where: /hooks
@@ -222,7 +228,8 @@ fn in_compute_a_directory_of_another_user() {
     let path = PathBuf::from("/hooks/l");
     let link = snapshot::Link { path, target: "/d".to_owned(), behind: snapshot::Behind::ReadOnly };
     let container = snapshot::Container::Compute(vec![link]);
-    let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(true), container };
+    let plugin = snapshot::Plugin::NotMounted;
+    let seen = snapshot::Snapshot { hook_dir: "/hooks".into(), writable: Some(true), plugin, container };
     expect![[r#"
         link-not-writable: this user cannot write to the directory: where the guest listens, QEMU gets 'Permission denied'
           where: /hooks/l -> '/d'
@@ -236,4 +243,44 @@ fn rights_are_asked_of_the_kernel() {
     fs::set_permissions(&pod.args.hook_dirs.hook_dir, fs::Permissions::from_mode(0o500)).unwrap();
     let root = rustix::process::geteuid().is_root();
     assert_eq!(host_io::look::writable(&pod.args.hook_dirs.hook_dir), root);
+}
+
+/// Facts and findings about the plugin framework.
+fn plugin(pod: &Pod) -> String {
+    let Report { facts, findings } = examine(&pod.args);
+    let facts = facts.into_iter().filter(|fact| fact.contains("plugin framework"));
+    let said: Vec<_> = facts.chain(findings.iter().map(ToString::to_string)).collect();
+    said.join("\n").replace(pod.dir.path().to_str().unwrap(), "T")
+}
+
+#[test]
+fn the_plugin_framework() {
+    let pod = Pod::new();
+    expect![[r#"KubeVirt's plugin framework is not served here. If the VMI says "Missing required attribute 'path' in element 'source'", the cluster has a Plugin object: apply manifests/plugin/legacy-sidecar, then restart the VM"#]].assert_eq(&plugin(&pod));
+    fs::create_dir(pod.args.hook_dirs.plugin_socket.dir()).unwrap();
+    expect![[r#"
+        plugin-socket-missing: the directory is mounted and the socket is missing: virt-launcher waits 30 s for it and refuses the VM
+          where: T/plugin/v.sock
+          fix:   give the Plugin object's socketPath and the sidecar's VHOSTUSER_PLUGIN_SOCKET the same file name; if they have, update the sidecar's image"#]].assert_eq(&plugin(&pod));
+    fs::write(pod.args.hook_dirs.plugin_socket.path(), "").unwrap();
+    expect!["KubeVirt's plugin framework is served: T/plugin/v.sock"].assert_eq(&plugin(&pod));
+}
+
+/// Without hooks the links are beside the plugin's socket.
+#[test]
+fn a_sidecar_without_hooks() {
+    let mut pod = Pod::new();
+    pod.args.container_name = String::new();
+    pod.args.hook_dirs.without_hooks = true;
+    fs::rename(&pod.args.hook_dirs.hook_dir, pod.args.hook_dirs.plugin_socket.dir()).unwrap();
+    fs::write(pod.args.hook_dirs.plugin_socket.path(), "").unwrap();
+    let facts = [
+        "no hooks: the plugin framework alone is served",
+        "network net1: /var/run/vhostuser/s-0/vhost.sock, guest listens, switch connects",
+        "KubeVirt's plugin framework is served: T/plugin/v.sock",
+    ];
+    let report = examine(&pod.args);
+    let shown = |text: String| text.replace(pod.dir.path().to_str().unwrap(), "T");
+    assert_eq!(report.findings, vec![]);
+    assert_eq!(report.facts.into_iter().map(shown).collect::<Vec<_>>(), facts.map(str::to_owned));
 }

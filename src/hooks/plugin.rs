@@ -3,7 +3,7 @@
 //! With the gate `Plugins` and any `Plugin` object in the cluster, KubeVirt renders the domain again from structs that
 //! cannot hold a socket's path, and asks the plugins only then (KubeVirt 1.9, `virtwrap/plugins/pipeline.go`).
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
@@ -48,10 +48,4 @@ impl DomainHookService for PluginService {
         let domain = self.calls.define(&vmi, domain).await?;
         Ok(Response::new(MutateDomainResponse { domain }))
     }
-}
-
-/// Whether the plugin's volume is mounted here. KubeVirt mounts it into compute only; a cluster admin's policy mounts it
-/// into this container.
-pub(super) fn is_mounted(socket: &Path) -> bool {
-    socket.parent().is_some_and(Path::is_dir)
 }

@@ -2,9 +2,9 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{net::UnixListener, sync::watch, time::timeout};
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::Server;
+use tonic::transport::{Server, server::Router};
 use tracing::{info, warn};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     config::ServeConfig,
     info::InfoService,
     lifecycle::{ExitReason, Lifecycle, Signals},
-    plugin::{self, PluginService},
+    plugin::PluginService,
     proto::{
         info::info_server::InfoServer, plugins::domain_hook_service_server::DomainHookServiceServer,
         v1alpha3::callbacks_server::CallbacksServer,
@@ -46,48 +46,72 @@ pub(crate) enum ServeError {
 pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError> {
     let lifecycle = Arc::new(Lifecycle::default());
     let calls = Arc::new(Calls::new(config.clone()));
-    let callbacks = CallbackService::new(Arc::clone(&calls), Arc::clone(&lifecycle));
-    let router = Server::builder()
-        .add_service(InfoServer::new(InfoService))
-        .add_service(CallbacksServer::new(callbacks).max_decoding_message_size(REQUEST_MAX));
     let signals = Signals::catch().map_err(ServeError::Signals)?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let plugin = serve_plugin(&config, PluginService::new(calls, Arc::clone(&lifecycle))).await?;
-
+    let (stop, stopped) = watch::channel(());
+    let plugin = PluginService::new(Arc::clone(&calls), Arc::clone(&lifecycle));
+    let plugin = serve_plugin(&config, plugin, stopped.clone()).await?;
     // Last: from the moment the name can be seen, `Info` must succeed.
-    let (socket, listener) = HookSocket::bind(&config.hook_dir, config.container.as_ref()).await?;
-    info!(socket = %socket.path().display(), version = env!("CARGO_PKG_VERSION"), "serving hooks");
-    let server = router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
-        let _ = stopped.await;
-    });
-    tokio::pin!(server, plugin);
+    let hooks = serve_hooks(&config, CallbackService::new(calls, Arc::clone(&lifecycle)), stopped).await?;
+    let servers = async { tokio::try_join!(hooks, plugin) };
+    tokio::pin!(servers);
     let ended = tokio::select! {
-        result = &mut server => return Err(ServeError::Server(result.err())),
-        result = &mut plugin => return Err(ServeError::Server(result.err())),
+        result = &mut servers => return Err(ServeError::Server(result.err())),
         ended = lifecycle.ended(signals) => ended,
     };
     info!("ending: {ended}");
-    let _ = stop.send(());
-    if timeout(GRACE, server).await.is_err() {
+    drop(stop);
+    if timeout(GRACE, servers).await.is_err() {
         warn!("a client kept its connection or a call open, ending anyway");
     }
     Ok(ended)
 }
 
-/// Serves KubeVirt's plugin framework where its directory is mounted, and otherwise nothing. One server for each socket:
-/// what KubeVirt asks on one is unknown on the other.
+type Served = Result<(), tonic::transport::Error>;
+
+/// Serves KubeVirt's hooks, unless the plugin framework alone is asked for.
+async fn serve_hooks(
+    config: &ServeConfig,
+    service: CallbackService,
+    stop: watch::Receiver<()>,
+) -> Result<impl Future<Output = Served>, ServeError> {
+    let bound = match &config.hook_dir {
+        Some(dir) => Some(HookSocket::bind(dir, config.container.as_ref()).await?),
+        None => None,
+    };
+    let callbacks = CallbacksServer::new(service).max_decoding_message_size(REQUEST_MAX);
+    let router = Server::builder().add_service(InfoServer::new(InfoService)).add_service(callbacks);
+    Ok(serve_on(bound, router, "serving hooks", stop))
+}
+
+/// Serves KubeVirt's plugin framework where its directory is mounted. One server for each socket: what KubeVirt asks on
+/// one is unknown on the other.
 async fn serve_plugin(
     config: &ServeConfig,
     service: PluginService,
-) -> Result<impl Future<Output = Result<(), tonic::transport::Error>>, ServeError> {
-    let bound = match plugin::is_mounted(&config.plugin_socket) {
-        true => Some(HookSocket::bind_at(config.plugin_socket.clone()).await?),
-        false => None,
-    };
-    Ok(async move {
-        let Some((socket, listener)) = bound else { return std::future::pending().await };
-        info!(socket = %socket.path().display(), "serving KubeVirt's plugin framework");
-        let service = DomainHookServiceServer::new(service).max_decoding_message_size(REQUEST_MAX);
-        Server::builder().add_service(service).serve_with_incoming(UnixListenerStream::new(listener)).await
-    })
+    stop: watch::Receiver<()>,
+) -> Result<impl Future<Output = Served>, ServeError> {
+    let bound = HookSocket::bind_plugin(&config.plugin_socket).await?;
+    if bound.is_none() && config.hook_dir.is_none() {
+        return Err(SocketError::NoPluginDirectory(config.plugin_socket.dir().to_owned()).into());
+    }
+    let service = DomainHookServiceServer::new(service).max_decoding_message_size(REQUEST_MAX);
+    let router = Server::builder().add_service(service);
+    Ok(serve_on(bound, router, "serving KubeVirt's plugin framework", stop))
+}
+
+/// Nothing to serve is no failure: the other socket is served.
+fn serve_on(
+    bound: Option<(HookSocket, UnixListener)>,
+    router: Router,
+    what: &'static str,
+    mut stop: watch::Receiver<()>,
+) -> impl Future<Output = Served> {
+    if let Some((socket, _)) = &bound {
+        info!(socket = %socket.path().display(), version = env!("CARGO_PKG_VERSION"), "{what}");
+    }
+    async move {
+        let Some((_socket, listener)) = bound else { return Ok(()) };
+        let stopped = async { while stop.changed().await.is_ok() {} };
+        router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopped).await
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::config::ContainerName;
+use crate::config::{ContainerName, PluginSocket};
 use host_io::random;
 
 /// Why the hook socket cannot be served.
@@ -19,6 +19,10 @@ pub(crate) enum SocketError {
         "hook directory {0} does not exist: run this in a pod of KubeVirt, which mounts it, or pass another with --hook-dir"
     )]
     NoDirectory(PathBuf),
+    #[error(
+        "plugin directory {0} does not exist: mount the volume kubevirt-plugin-sockets there, or serve without --without-hooks"
+    )]
+    NoPluginDirectory(PathBuf),
     #[error(
         "hook directory {dir} cannot be written by user {user}: KubeVirt's volume belongs to group 107, so run as user and \
          group 107"
@@ -50,8 +54,18 @@ fn file_name(container: Option<&ContainerName>) -> io::Result<String> {
 }
 
 impl HookSocket {
-    /// Binds the socket of the plugin framework, whose path is written in the `Plugin` object.
-    pub(super) async fn bind_at(path: PathBuf) -> Result<(Self, UnixListener), SocketError> {
+    /// Binds the socket of the plugin framework, whose path is written in the `Plugin` object. `None` if its directory is
+    /// not there: KubeVirt mounts it into compute only, and a cluster admin's policy mounts it here.
+    pub(super) async fn bind_plugin(
+        socket: &PluginSocket,
+    ) -> Result<Option<(Self, UnixListener)>, SocketError> {
+        match socket.dir().is_dir() {
+            true => Self::bind_at(socket.path().to_owned()).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    async fn bind_at(path: PathBuf) -> Result<(Self, UnixListener), SocketError> {
         remove_stale(&path).await?;
         let listener = UnixListener::bind(&path).map_err(|error| failed(&path, error))?;
         let inode = inode(&path);

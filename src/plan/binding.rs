@@ -1,6 +1,6 @@
 //! Which binding name is ours.
 
-use super::PlanError;
+use super::{Attachments, PlanError};
 use crate::vmi::Vmi;
 
 /// Our binding name if none is configured and an interface uses this one.
@@ -23,4 +23,18 @@ pub(super) fn ours<'a>(vmi: &'a Vmi, configured: Option<&'a str>) -> Result<Opti
             names: several.iter().map(|name| (*name).to_owned()).collect(),
         }),
     }
+}
+
+/// A vhost-user network of another binding, where nothing says that the other name is not registered with this image
+/// as well. Its NIC would be missing without an error.
+pub(super) fn second_name(vmi: &Vmi, configured: Option<&str>, others: &Attachments) -> Option<PlanError> {
+    if configured.is_some() {
+        return None;
+    }
+    let ours = self::ours(vmi, None).ok()??;
+    vmi.interfaces.iter().filter(|found| !found.is_absent()).find_map(|found| {
+        let theirs = found.binding.clone().filter(|theirs| theirs != ours)?;
+        let network = found.name.parse().ok().filter(|network| others.contains_key(network))?;
+        Some(PlanError::SecondName { network, ours: ours.to_owned(), theirs })
+    })
 }

@@ -14,6 +14,20 @@ pub enum PlanError {
         /// The names.
         names: Vec<String>,
     },
+    /// Nothing says whether another name is this sidecar's, too.
+    #[error(
+        "network '{network}' uses the binding plugin {}, this sidecar serves {}, and KubeVirt before 1.9 does not tell it \
+         whether both names are its own: use {ours} for this NIC too, or set NETWORK_BINDING_PLUGIN_NAME in the image of \
+         each name", Quoted(.theirs), Quoted(.ours), ours = Quoted(.ours)
+    )]
+    SecondName {
+        /// A vhost-user network that this sidecar would leave without a NIC.
+        network: NetworkName,
+        /// The name that it serves.
+        ours: String,
+        /// The other name.
+        theirs: String,
+    },
     /// An annotation of ours.
     #[error(transparent)]
     Annotation(#[from] AnnotationError),

@@ -36,7 +36,7 @@ pub struct NicRequests {
     pub nics: Vec<NicRequest>,
     /// Logged, never returned.
     pub warnings: Vec<Warning>,
-    several_bindings: bool,
+    numbered_at_random: bool,
 }
 
 /// The VMI's interfaces that are ours and not absent. If there are none, the domain is not our business.
@@ -76,11 +76,11 @@ impl NicRequests {
         duplicates::check_names(&nics)?;
         let mut warnings = Vec::from_iter(rules.queues_cut(ours));
         let names: Vec<String> = vmi.binding_names().into_iter().map(str::to_owned).collect();
-        let several_bindings = names.len() > 1;
-        if several_bindings {
+        let numbered_at_random = names.len() > 1 && config.layout.numbered;
+        if numbered_at_random {
             warnings.push(Warning::SeveralBindings { names });
         }
-        Ok(Self { nics, warnings, several_bindings })
+        Ok(Self { nics, warnings, numbered_at_random })
     }
 
     /// Decides everything. `others` are attachments of networks that are not ours; they get links too, because with
@@ -92,7 +92,12 @@ impl NicRequests {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Plan, PlanError> {
-        let Self { nics: requests, mut warnings, several_bindings } = self;
+        let Self { nics: requests, mut warnings, numbered_at_random } = self;
+        match binding::second_name(vmi, config.binding_name.as_deref(), others) {
+            Some(error) if vmi.migrating => warnings.push(Warning::NotRefused(error)),
+            Some(error) => return Err(error),
+            None => {}
+        }
         let mut nics = Vec::with_capacity(requests.len());
         let links = links(attachments);
         let found: BTreeMap<_, _> = attachments.keys().zip(attachments.values().zip(&links)).collect();
@@ -103,7 +108,7 @@ impl NicRequests {
             warnings.extend(warning::host_specific(&network, attachment));
             warnings.extend(request.attachment_warnings(vmi, attachment));
             let socket =
-                socket_path(&request, attachment, link, several_bindings, &config.layout).map_err(fail)?;
+                socket_path(&request, attachment, link, numbered_at_random, &config.layout).map_err(fail)?;
             nics.push(request.complete(vmi, attachment, socket).map_err(fail)?);
         }
         duplicates::check_macs(&nics)?;
@@ -136,7 +141,7 @@ fn socket_path(
     request: &NicRequest,
     attachment: &Attachment,
     link: &StableLink,
-    several_bindings: bool,
+    numbered_at_random: bool,
     layout: &Layout,
 ) -> Result<SocketPath, NicError> {
     let socket = &attachment.socket;
@@ -145,7 +150,7 @@ fn socket_path(
         return Err(NicError::SocketAmongLinks(socket.to_string()));
     }
     let path = match &request.source {
-        NetworkSource::Claim(claim) if several_bindings && is_below(socket, claim) => socket.clone(),
+        NetworkSource::Claim(claim) if numbered_at_random && is_below(socket, claim) => socket.clone(),
         _ => layout.compute.join(&link.name).join(socket.file_name()),
     };
     SocketPath::try_from(path).map_err(NicError::SocketPath)

@@ -1,4 +1,4 @@
-use super::error::quoted_list;
+use super::error::{PlanError, quoted_list};
 use crate::attachment::Attachment;
 use vocabulary::{MacAddr, NetworkName, QueuePairs, Quoted, SocketMode};
 
@@ -69,6 +69,9 @@ pub enum Warning {
         /// The mode here.
         mode: SocketMode,
     },
+    /// A boot would be refused. A migration target is not, because the VM may run since before this rule.
+    #[error("not refused, because the VM is being migrated: {0}")]
+    NotRefused(PlanError),
     /// Another sidecar's network cannot be used; it gets no link from us.
     #[error("network {}, another sidecar's, gets no link from this one: {reason}", Quoted(.network))]
     OtherSkipped {

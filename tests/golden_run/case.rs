@@ -10,7 +10,8 @@ use std::{
 use similar::TextDiff;
 
 use crate::hook::Sidecar;
-use launcher_sim::reduce;
+use launcher_sim::{plugin::request_form, reduce, render};
+use tonic::Status;
 
 const KNOWN_FILES: [&str; 9] = [
     "vmi.json",
@@ -73,6 +74,9 @@ impl Case {
     }
 
     pub async fn check(&self) -> Checked {
+        if let (true, Expected::Answer(answer)) = (self.is_without_hooks(), &self.expected) {
+            return self.check_render(answer);
+        }
         let sidecar = Sidecar::start(&self.folder, &self.flags).await;
         match &self.expected {
             Expected::Answer(answer) => {
@@ -88,6 +92,10 @@ impl Case {
     }
 
     pub async fn update(&self) -> Checked {
+        if self.is_without_hooks() {
+            fs::write(self.folder.join("expected.xml"), self.render().stdout).unwrap();
+            return Ok(());
+        }
         let sidecar = Sidecar::start(&self.folder, &self.flags).await;
         let (file, other, content) = match self.call(&sidecar, &self.domain).await {
             Given::Answer(answer) => ("expected.xml", "expected.error", answer),
@@ -105,6 +113,11 @@ impl Case {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Its paths are those of a mounted volume, so that only `render` can be asked.
+    fn is_without_hooks(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "--without-hooks")
     }
 
     fn file(&self, name: &str) -> Option<String> {
@@ -150,7 +163,7 @@ impl Case {
     async fn call(&self, sidecar: &Sidecar, domain: &[u8]) -> Given {
         match sidecar.client.on_define_domain(domain, self.vmi.as_slice()).await {
             Ok(answer) => Given::Answer(answer),
-            Err(status) => Given::Refusal(format!("{:?}\n{}\n", status.code(), status.message())),
+            Err(status) => Given::Refusal(refusal(&status)),
         }
     }
 
@@ -168,17 +181,33 @@ impl Case {
         };
         same("the hook", expected, &answer)?;
         same("the hook on its own answer", expected, &self.answer(sidecar, expected).await?)?;
-        let repaired = self.answer(sidecar, &reduce(expected)).await?;
-        let given = String::from_utf8_lossy(&self.domain);
-        for part in own_parts(expected).filter(|part| !given.contains(part)) {
-            if !repaired.contains(part) {
-                return Err(format!("not repaired in KubeVirt's reduced copy: {part}"));
-            }
-        }
+        self.check_repaired(expected, &self.answer(sidecar, &reduce(expected)).await?)?;
+        self.check_plugin(sidecar, expected).await?;
         match self.file("expected.links") {
             Some(links) => same("links", &links, &sidecar.links()),
             None => Ok(()),
         }
+    }
+
+    /// What KubeVirt's structs lose is there again.
+    fn check_repaired(&self, expected: &str, repaired: &str) -> Checked {
+        let given = String::from_utf8_lossy(&self.domain);
+        let missing = own_parts(expected).find(|part| !given.contains(part) && !repaired.contains(part));
+        missing.map_or(Ok(()), |part| Err(format!("not repaired in KubeVirt's reduced copy: {part}")))
+    }
+
+    /// The plugin framework: the same answer, and the same NICs in the form in which it sends the hook's answer on.
+    async fn check_plugin(&self, sidecar: &Sidecar, expected: &str) -> Checked {
+        let mutate = async |domain: &str| {
+            let answer = sidecar.mutate(domain.as_bytes(), &self.vmi).await;
+            answer.map_err(|status| format!("the plugin framework refuses: {}", status.message()))
+        };
+        same("the plugin framework", expected, &mutate(&String::from_utf8_lossy(&self.domain)).await?)?;
+        let form = request_form(expected);
+        let mutated = mutate(&form).await?;
+        self.check_repaired(expected, &mutated)?;
+        same("the plugin framework on libvirtxml's rendering", &mutated, &mutate(&mutated).await?)?;
+        self.check_repaired(expected, &mutate(&render(&mutated)).await?)
     }
 
     async fn check_refusal(&self, sidecar: &Sidecar, expected: &str) -> Checked {
@@ -186,10 +215,19 @@ impl Case {
             Given::Refusal(refusal) => same("the hook's refusal", expected, &refusal)?,
             Given::Answer(_) => return Err("the hook did not refuse".to_owned()),
         }
+        match sidecar.mutate(&self.domain, &self.vmi).await {
+            Err(status) => same("the plugin framework's refusal", expected, &refusal(&status))?,
+            Ok(_) => return Err("the plugin framework did not refuse".to_owned()),
+        }
         same("links of a refused call", "", &sidecar.links())?;
         let info = sidecar.client.info().await.map_err(|status| status.to_string())?;
         same("Info after the refusal", "[\"v1alpha3\"]", &format!("{:?}", info.versions))
     }
+}
+
+/// As the files have it.
+fn refusal(status: &Status) -> String {
+    format!("{:?}\n{}\n", status.code(), status.message())
 }
 
 /// What this sidecar writes: its NICs, but for an address in them, and MTUs.

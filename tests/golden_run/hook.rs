@@ -7,31 +7,43 @@ use std::{
     time::{Duration, Instant},
 };
 
-use launcher_sim::Client;
+use launcher_sim::{Client, plugin::mutate_domain};
+use tonic::Status;
+
+const PLUGIN_SOCKET: &str = "vhostuser.sock";
 
 /// Ends the process when dropped.
 pub struct Sidecar {
     process: Child,
     hook_dir: tempfile::TempDir,
     pub client: Client,
+    /// Holds the socket of KubeVirt's plugin framework.
+    plugin_dir: tempfile::TempDir,
 }
 
 impl Sidecar {
     /// Starts in `folder`, so that messages name files as the folder does, and never waits for a file.
     pub async fn start(folder: &Path, flags: &[String]) -> Self {
-        let hook_dir = tempfile::tempdir().unwrap();
+        let (hook_dir, plugin_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let process = Command::new(env!("CARGO_BIN_EXE_network-vhostuser-binding"))
             .env_clear()
             .current_dir(folder)
             .args(["serve", "--network-info", "network-info.json", "--dra-dir", "dra", "--wait", "0s"])
             .arg("--hook-dir")
             .arg(hook_dir.path())
+            .arg("--plugin-socket")
+            .arg(plugin_dir.path().join(PLUGIN_SOCKET))
             .args(flags)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let client = Client::new(socket_in(hook_dir.path()).await);
-        Self { process, hook_dir, client }
+        Self { process, hook_dir, client, plugin_dir }
+    }
+
+    /// One call of the plugin framework.
+    pub async fn mutate(&self, domain: &[u8], vmi: &[u8]) -> Result<String, Status> {
+        mutate_domain(&self.plugin_dir.path().join(PLUGIN_SOCKET), "libvirt", domain, vmi, "Boot").await
     }
 
     /// The links below the hook directory, one a line, sorted.

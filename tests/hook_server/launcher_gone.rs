@@ -13,10 +13,11 @@ use tokio::time::sleep;
 
 use crate::{
     DOMAIN, VMI,
+    plugin::without_hooks,
     pod::Pod,
     sidecar::{Sidecar, in_own_network, limited},
 };
-use launcher_sim::Layout;
+use launcher_sim::{Layout, plugin::mutate_domain};
 
 /// Longer than the sidecar's time between two looks.
 const SEEN: Duration = Duration::from_millis(1300);
@@ -38,7 +39,6 @@ async fn assert_notices(sidecar: &mut Sidecar, gone: Instant) {
     let took = gone.elapsed();
     assert!(took > Duration::from_millis(1900) && took < Duration::from_secs(6), "{took:?}");
     assert_eq!(sidecar.find_all("ended: virt-launcher is gone without a Shutdown").len(), 1);
-    assert!(!sidecar.socket().exists());
 }
 
 #[tokio::test]
@@ -54,6 +54,29 @@ async fn it_ends_when_the_launcher_has_gone() {
         sleep(SEEN).await;
         drop(launcher);
         assert_notices(&mut sidecar, Instant::now()).await;
+        assert!(!sidecar.socket().exists());
+    })
+    .await;
+}
+
+/// The plugin framework has no `Shutdown`, so this is how a sidecar without hooks always ends. The kubelet ends a native
+/// sidecar with SIGTERM after the other containers, and at a pod's deletion together with them.
+#[tokio::test]
+async fn a_sidecar_without_hooks_ends_so_too() {
+    if !in_own_network("launcher_gone::a_sidecar_without_hooks_ends_so_too").await {
+        return;
+    }
+    limited(async {
+        let pod = Pod::with_network_info(Layout::PerSidecar);
+        let launcher = appear(&pod, "launcher-sock");
+        let (mut sidecar, socket) = without_hooks(&pod).await;
+        mutate_domain(&socket, "libvirt", DOMAIN, VMI, "Boot").await.unwrap();
+        sidecar.signal(Signal::TERM);
+        sleep(SEEN).await;
+        assert!(sidecar.runs());
+        drop(launcher);
+        assert_notices(&mut sidecar, Instant::now()).await;
+        assert!(!socket.exists());
     })
     .await;
 }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use launcher_sim::{
-    Layout,
-    plugin::{chained_form, mutate_domain, request_form},
+    Layout, Machine, Release, boot_through, placeholders_for,
+    plugin::{Pipeline, mutate_domain, request_form},
+    render,
 };
 use tonic::{Code, Status};
 
@@ -18,12 +19,29 @@ use crate::{
     sidecar::{Sidecar, limited},
 };
 
+/// The plugin's part of the volume, at the same path in every container.
+fn mounted(pod: &Pod) -> PathBuf {
+    let dir = pod.volume().with_file_name("plugin");
+    fs::create_dir(&dir).unwrap();
+    dir.join("vhostuser.sock")
+}
+
+fn flag(socket: &Path) -> String {
+    format!("--plugin-socket={}", socket.display())
+}
+
 /// A sidecar to which a cluster admin's policy has given the plugin's volume, and its socket there.
 async fn plugged(pod: &Pod) -> (Sidecar, PathBuf) {
-    let socket = pod.volume().with_file_name("plugin").join("vhostuser.sock");
-    fs::create_dir(socket.parent().unwrap()).unwrap();
-    let flag = format!("--plugin-socket={}", socket.display());
-    (pod.sidecar().flag(&flag).start().await, socket)
+    let socket = mounted(pod);
+    (pod.sidecar().flag(&flag(&socket)).start().await, socket)
+}
+
+/// A sidecar that a cluster admin's policy has added to the pod, and its socket.
+pub async fn without_hooks(pod: &Pod) -> (Sidecar, PathBuf) {
+    let socket = mounted(pod);
+    let mut sidecar = pod.sidecar().flag(&flag(&socket)).flag("--without-hooks").spawn();
+    sidecar.saying("serving KubeVirt's plugin framework").await;
+    (sidecar, socket)
 }
 
 async fn boot(socket: &Path, domain: &str) -> Result<String, Status> {
@@ -37,21 +55,89 @@ fn same_as_legacy(mutated: &str) {
     assert_eq!(answer::overrides(mutated), answer::overrides(&expected));
 }
 
-/// Requirements 1, 7 and 10 of the framework: what KubeVirt's struct has lost is there again, and both services agree.
+/// Requirements 1, 7 and 10 of the framework: what KubeVirt's struct has lost is there again, in each of a boot's calls.
 #[tokio::test]
-async fn what_the_struct_lost_is_there_again() {
+async fn a_boot_through_the_pipeline_defines_what_the_legacy_hook_answers() {
     limited(async {
         let pod = Pod::with_network_info(Layout::PerSidecar);
         let (sidecar, socket) = plugged(&pod).await;
-        let mut given = DOMAIN.to_owned();
-        for _ in 0..3 {
-            let legacy = sidecar.client().on_define_domain(given.as_str(), VMI).await.unwrap();
-            let request = request_form(&legacy);
-            assert!(!request.contains("vhost.sock") && request.contains("<source type=\"unix\" mode="));
-            let mutated = boot(&socket, &request).await.unwrap();
-            same_as_legacy(&mutated);
-            given = launcher_sim::reduce(&mutated);
+        let pipeline = Pipeline { sidecars: &[sidecar.client()], plugins: &[&socket] };
+        let calls = boot_through(machine(), DOMAIN, &pipeline, VMI.as_bytes()).await.unwrap();
+        assert_eq!(calls.len(), 3);
+        calls.iter().for_each(|call| same_as_legacy(&call.answer));
+    })
+    .await;
+}
+
+/// The counter-check: any `Plugin` object but ours, and libvirt refuses the domain.
+#[tokio::test]
+async fn without_our_plugin_the_pipeline_loses_the_path() {
+    limited(async {
+        let pod = Pod::with_network_info(Layout::PerSidecar);
+        let (sidecar, _) = plugged(&pod).await;
+        let pipeline = Pipeline { sidecars: &[sidecar.client()], plugins: &[] };
+        let defined = pipeline.define(DOMAIN, VMI.as_bytes()).await.unwrap();
+        assert_eq!(defined.matches(r#"<source type="unix" mode="server"></source>"#).count(), 2);
+        assert!(!defined.contains("vhost.sock"));
+    })
+    .await;
+}
+
+fn machine() -> Machine {
+    Machine::new(Release::V1_8, placeholders_for(3))
+}
+
+/// The answer is discarded, so the links count.
+#[tokio::test]
+async fn a_migration_target_gets_its_links() {
+    limited(async {
+        let pod = Pod::with_network_info(Layout::PerSidecar);
+        let (sidecar, socket) = plugged(&pod).await;
+        let pipeline = Pipeline { sidecars: &[sidecar.client()], plugins: &[&socket] };
+        pipeline.migration_target(DOMAIN, VMI.as_bytes()).await.unwrap();
+        assert_eq!(links(&pod.links()), answer::LINKS);
+    })
+    .await;
+}
+
+fn links(dir: &Path) -> [(&'static str, &'static str); 2] {
+    let target = |name: &str| fs::read_link(dir.join(name)).unwrap().to_str().unwrap().to_owned();
+    answer::LINKS.map(|(name, _)| (name, &*target(name).leak()))
+}
+
+/// Without hooks everything comes from the plugin framework, and the links are beside its socket.
+#[tokio::test]
+async fn without_hooks_the_links_are_in_the_plugins_directory() {
+    limited(async {
+        let pod = Pod::with_network_info(Layout::PerSidecar);
+        let (sidecar, socket) = without_hooks(&pod).await;
+        let pipeline = Pipeline { sidecars: &[], plugins: &[&socket] };
+        let calls = boot_through(machine(), DOMAIN, &pipeline, VMI.as_bytes()).await.unwrap();
+        let dir = socket.parent().unwrap();
+        let legacy = "/var/run/kubevirt-hooks/hook-sidecar-0";
+        let expected = answer::to_domain().replace(legacy, dir.to_str().unwrap());
+        assert_eq!(calls.len(), 3);
+        for call in calls {
+            assert_eq!(answer::nics(&call.answer), answer::nics(&expected));
+            assert_eq!(answer::memory(&call.answer), answer::memory(&expected));
+            assert_eq!(answer::overrides(&call.answer), answer::overrides(&expected));
         }
+        assert_eq!(links(&dir.join("userdata")), answer::LINKS);
+        assert_eq!(pod.files(), ["hook-sidecar-0"], "{}", sidecar.stderr());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_hooks_and_volume_there_is_nothing_to_serve() {
+    limited(async {
+        let pod = Pod::new();
+        let mut sidecar =
+            pod.sidecar().flag("--plugin-socket=/not/mounted/v.sock").flag("--without-hooks").spawn();
+        assert_eq!(sidecar.exit().await.0, Some(1));
+        let text = "plugin directory /not/mounted does not exist: mount the volume kubevirt-plugin-sockets there, or serve \
+                    without --without-hooks";
+        assert_eq!(sidecar.find_all(text).len(), 1, "{}", sidecar.stderr());
     })
     .await;
 }
@@ -76,7 +162,7 @@ async fn an_override_in_the_default_namespace_is_replaced() {
         let pod = Pod::with_network_info(Layout::PerSidecar);
         let (_sidecar, socket) = plugged(&pod).await;
         let first = boot(&socket, DOMAIN).await.unwrap();
-        let chained = chained_form(&first);
+        let chained = render(&first);
         assert!(chained.contains("<override xmlns="));
         let second = boot(&socket, &chained).await.unwrap();
         assert_eq!(second.matches("host_mtu").count(), 1, "{second}");
@@ -91,8 +177,7 @@ async fn without_the_volume_there_is_no_socket() {
     limited(async {
         let pod = Pod::with_network_info(Layout::PerSidecar);
         let elsewhere = pod.volume().with_file_name("not-mounted").join("vhostuser.sock");
-        let flag = format!("--plugin-socket={}", elsewhere.display());
-        let sidecar = pod.sidecar().flag(&flag).start().await;
+        let sidecar = pod.sidecar().flag(&flag(&elsewhere)).start().await;
         assert!(!elsewhere.parent().unwrap().exists());
         drop(sidecar);
     })
@@ -103,11 +188,9 @@ async fn without_the_volume_there_is_no_socket() {
 async fn a_stale_socket_is_replaced() {
     limited(async {
         let pod = Pod::with_network_info(Layout::PerSidecar);
-        let socket = pod.volume().with_file_name("plugin").join("vhostuser.sock");
-        fs::create_dir(socket.parent().unwrap()).unwrap();
+        let socket = mounted(&pod);
         drop(UnixListener::bind(&socket).unwrap());
-        let flag = format!("--plugin-socket={}", socket.display());
-        let _sidecar = pod.sidecar().flag(&flag).start().await;
+        let _sidecar = pod.sidecar().flag(&flag(&socket)).start().await;
         boot(&socket, DOMAIN).await.unwrap();
     })
     .await;

@@ -80,10 +80,15 @@ impl Sidecar {
         Self { child, log }
     }
 
-    /// Waits until it says that it serves.
+    /// Waits until it says that it serves hooks.
     pub async fn serving(&mut self) {
+        self.saying("serving hooks").await;
+    }
+
+    /// Waits until its log has this message.
+    pub async fn saying(&mut self, message: &str) {
         let started = Instant::now();
-        while self.find("serving hooks").is_none() {
+        while self.find(message).is_none() {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "the sidecar ended with {ended:?}: {}", self.stderr());
             assert!(started.elapsed() < PATIENCE, "the sidecar does not serve: {}", self.stderr());

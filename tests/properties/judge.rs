@@ -31,6 +31,28 @@ pub fn judge(vm: &Vm, given: &str, answer: &str) -> Judged {
     memory(&given, &answer)
 }
 
+/// Our NICs in their order, with all they have, and their MTUs.
+pub fn nics(vm: &Vm, answer: &str) -> Vec<String> {
+    let document = Document::parse(answer).unwrap();
+    let aliases: Vec<_> = vm.nics().map(|(interface, _)| format!("ua-{}", interface.name)).collect();
+    let ours = |name: Option<&str>| name.is_some_and(|name| aliases.iter().any(|alias| alias == name));
+    let nics = interfaces(&document).into_iter().filter(|found| ours(alias(*found)));
+    let mtus = document.descendants().filter(|node| {
+        node.has_tag_name((QEMU, "property"))
+            && node
+                .ancestors()
+                .any(|device| device.has_tag_name((QEMU, "device")) && ours(device.attribute("alias")))
+    });
+    nics.chain(mtus).map(whole).collect()
+}
+
+/// Names and attributes, with those of all that is inside, in the order of the names.
+fn whole(node: Node<'_, '_>) -> String {
+    let mut inside: Vec<_> = node.children().filter(Node::is_element).map(whole).collect();
+    inside.sort();
+    format!("{} {:?} [{}]", node.tag_name().name(), attributes(node), inside.concat())
+}
+
 fn children<'a, 'i>(parent: Node<'a, 'i>, name: &str) -> Vec<Node<'a, 'i>> {
     parent.children().filter(|child| child.has_tag_name(name)).collect()
 }

@@ -19,7 +19,7 @@ use network_vhostuser_binding::vmi::Vmi;
 use proptest::prelude::*;
 
 use domain::{Override, converted, domain};
-use launcher_sim::{Machine, Release, boot, placeholders_for};
+use launcher_sim::{Machine, Release, boot, placeholders_for, plugin::request_form, render};
 use sidecar::Sidecar;
 use vm::vm;
 
@@ -64,6 +64,21 @@ proptest! {
                 prop_assert_eq!(&sidecar.define(&call.answer)?, &call.answer);
             }
         }
+    }
+
+    /// KubeVirt's plugin framework sends on what its structs hold of the hook's answer.
+    #[test]
+    fn the_plugin_framework_gets_the_nics_of_the_hooks_answer(vm in vm(), domain in domain()) {
+        let sidecar = Sidecar::of(&vm);
+        let answer = sidecar.define(&domain.xml(&vm))?;
+        let form = request_form(&answer);
+        let mutated = sidecar.define(&form)?;
+        judge::judge(&vm, &form, &mutated)?;
+        prop_assert_eq!(judge::nics(&vm, &mutated), judge::nics(&vm, &answer));
+        // What the next plugin is sent, and at the end libvirt.
+        let defined = render(&mutated);
+        prop_assert_eq!(judge::nics(&vm, &defined), judge::nics(&vm, &answer));
+        prop_assert_eq!(sidecar.define(&defined)?, sidecar.define(&sidecar.define(&defined)?)?);
     }
 
     #[test]

@@ -71,6 +71,7 @@ ids! {
     LinkBroken = "link-broken",
     LinkNotWritable = "link-not-writable",
     PathTooLong = "path-too-long",
+    PluginSocketMissing = "plugin-socket-missing",
 }
 
 /// A problem.

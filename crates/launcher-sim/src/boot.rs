@@ -8,6 +8,7 @@ use tonic::Status;
 use super::client::Client;
 use super::devices::{assign_pci_addresses, with_placeholders, with_root_ports, with_unaliased_placeholders};
 use super::discovery::{Layout, Pace};
+use super::plugin::Pipeline;
 use super::reduce::{parse, reduce, reduce_keeping_qemu_commandline};
 
 /// Empty root ports that the last call's input has in addition; the number is of no interest to a sidecar.
@@ -161,6 +162,24 @@ pub async fn boot_over(
     let mut calls = Vec::new();
     while let Some(given) = machine.next_input(domain, &calls) {
         match through(sidecars, &given, vmi).await {
+            Ok(answer) => calls.push(Exchange { given, answer }),
+            Err(error) => return Err(Refused { error, calls }),
+        }
+    }
+    Ok(calls)
+}
+
+/// [`boot`] of a cluster with the gate `Plugins` and a `Plugin` object: each answer is what libvirt is given, and KubeVirt
+/// goes on with what its structs hold of that.
+pub async fn boot_through(
+    machine: Machine,
+    domain: &str,
+    pipeline: &Pipeline<'_>,
+    vmi: &[u8],
+) -> Result<Vec<Exchange>, Refused<Status>> {
+    let mut calls = Vec::new();
+    while let Some(given) = machine.next_input(domain, &calls) {
+        match pipeline.define(&given, vmi).await {
             Ok(answer) => calls.push(Exchange { given, answer }),
             Err(error) => return Err(Refused { error, calls }),
         }

@@ -11,6 +11,8 @@
 //! boot        how often, and with which XML    pkg/virt-launcher/virtwrap/manager.go
 //! reduce      what survives between calls      pkg/virt-launcher/virtwrap/api/schema.go
 //!             (the table is in schema.rs)
+//! plugin      the plugin framework's pipeline  pkg/virt-launcher/virtwrap/plugins/pipeline.go
+//! libvirtxml  what that makes of an answer     libvirt.org/go/libvirtxml
 //! devices     what KubeVirt and libvirt add    pkg/virt-launcher/virtwrap/network/nichotplug.go
 //! ```
 #![allow(dead_code, unused_imports, unreachable_pub)]
@@ -22,16 +24,19 @@ pub mod client;
 pub mod devices;
 mod dial;
 pub mod discovery;
+mod libvirtxml;
 pub mod plugin;
 pub mod reduce;
 mod schema;
 
 pub use boot::{
-    Exchange, Machine, Refused, Release, boot, boot_over, migration_target, migration_target_over,
+    Exchange, Machine, Refused, Release, boot, boot_over, boot_through, migration_target,
+    migration_target_over,
 };
 pub use client::{Client, HookPoint, InfoResult, Session};
 pub use devices::{
     assign_pci_addresses, placeholders_for, with_placeholders, with_root_ports, with_unaliased_placeholders,
 };
 pub use discovery::{Collect, CollectError, Found, Layout, Pace};
+pub use libvirtxml::render;
 pub use reduce::{reduce, reduce_keeping_qemu_commandline};

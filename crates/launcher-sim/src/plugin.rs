@@ -6,9 +6,10 @@ use std::path::Path;
 use tonic::{Code, Status};
 
 use super::{
-    client::{CALLBACK_DEADLINE, request, within},
+    client::{CALLBACK_DEADLINE, Client, request, within},
     dial::dial,
-    reduce::reduce,
+    libvirtxml::render,
+    reduce::reduce_keeping_qemu_commandline,
 };
 use proto::{MutateDomainRequest, SidecarContext, domain_hook_service_client::DomainHookServiceClient};
 
@@ -21,25 +22,10 @@ mod proto {
 const RECEIVE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The domain as a plugin gets it: what KubeVirt's struct holds of `answer`, rendered by libvirtxml (pipeline.go). It
-/// writes the type of a vhost-user source, which the struct cannot hold, and indents by two spaces.
+/// writes the type of a vhost-user source, which the struct cannot hold.
 pub fn request_form(answer: &str) -> String {
-    let reduced = reduce(answer).replace("<source mode=", "<source type=\"unix\" mode=");
-    let lines = reduced.lines().map(|line| {
-        let text = line.trim_start_matches('\t');
-        format!("{}{text}\n", "  ".repeat(line.len() - text.len()))
-    });
-    lines.collect::<String>().trim_end().to_owned()
-}
-
-/// A plugin's answer as it reaches the next plugin: libvirtxml writes `qemu:override` in the default namespace.
-pub fn chained_form(answer: &str) -> String {
-    let (open, close) = ("<qemu:override>", "</qemu:override>");
-    let Some((before, rest)) = answer.split_once(open) else { return answer.to_owned() };
-    let (inside, after) = rest.split_once(close).expect("the override ends");
-    let inside = inside.replace("<qemu:", "<").replace("</qemu:", "</");
-    format!(
-        "{before}<override xmlns=\"http://libvirt.org/schemas/domain/qemu/1.0\">{inside}</override>{after}"
-    )
+    let held = reduce_keeping_qemu_commandline(answer);
+    render(&held.replace("<source mode=", "<source type=\"unix\" mode="))
 }
 
 /// One `MutateDomain`, on a connection of its own (plugins/sidecar.go).
@@ -68,4 +54,46 @@ pub async fn mutate_domain(
     let domain = String::from_utf8(answer.domain).map_err(|error| Status::internal(error.to_string()))?;
     roxmltree::Document::parse(&domain).map_err(|error| Status::internal(format!("unmarshal: {error}")))?;
     Ok(domain)
+}
+
+/// A plugin with a sidecar: its socket's path, in the `Plugin` object.
+pub struct Pipeline<'p> {
+    /// The legacy hook sidecars, called first.
+    pub sidecars: &'p [Client],
+    /// The plugins' sockets, by the plugins' names.
+    pub plugins: &'p [&'p Path],
+}
+
+impl Pipeline<'_> {
+    /// What libvirt defines in one of a boot's calls.
+    ///
+    /// # Errors
+    /// Of a sidecar or a plugin.
+    pub async fn define(&self, domain: &str, vmi: &[u8]) -> Result<String, Status> {
+        let mut xml = domain.to_owned();
+        for sidecar in self.sidecars {
+            xml = sidecar.on_define_domain(xml, vmi).await?;
+        }
+        self.mutate(&xml, vmi, "Boot").await
+    }
+
+    /// A migration target: the legacy answer is discarded before the plugins are asked, and theirs are, too.
+    ///
+    /// # Errors
+    /// Of a sidecar or a plugin.
+    pub async fn migration_target(&self, domain: &str, vmi: &[u8]) -> Result<(), Status> {
+        for sidecar in self.sidecars {
+            sidecar.on_define_domain(domain, vmi).await?;
+        }
+        self.mutate(domain, vmi, "MigrationTarget").await.map(drop)
+    }
+
+    /// One object goes from plugin to plugin, rendered for each.
+    async fn mutate(&self, domain: &str, vmi: &[u8], context: &str) -> Result<String, Status> {
+        let mut xml = request_form(domain);
+        for socket in self.plugins {
+            xml = render(&mutate_domain(socket, "libvirt", xml, vmi, context).await?);
+        }
+        Ok(xml)
+    }
 }

@@ -11,7 +11,7 @@ use roxmltree::{Document, Node};
 use super::schema::{Child, DOMAIN, Keep, Namespace};
 
 const KUBEVIRT_NS: &str = "http://kubevirt.io";
-const QEMU_NS: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+pub(super) const QEMU_NS: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 
 /// The input of a later call, made of the previous answer: releases up to 1.9.
 ///
@@ -181,7 +181,7 @@ fn text(element: &Element<'_, '_>) -> String {
 }
 
 /// Go's `xml.EscapeText`, which serves attributes too.
-fn escape(text: &str, out: &mut String) {
+pub(super) fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
             '"' => out.push_str("&#34;"),
