@@ -6,8 +6,9 @@ pod=$1
 shift
 /opt/mounts.sh "$@"
 
-mkdir -p /run/kubevirt-hooks /run/kubevirt-private
-mount --bind "$pod/hooks" /run/kubevirt-hooks
+mkdir -p /run/kubevirt-hooks /run/kubevirt-plugin /run/kubevirt-private
+[ ! -d "$pod/hooks" ] || mount --bind "$pod/hooks" /run/kubevirt-hooks
+[ ! -d "$pod/plugin-sockets" ] || mount --bind "$pod/plugin-sockets" /run/kubevirt-plugin
 mount --bind "$pod/private" /run/kubevirt-private
 # virt-launcher's image has no ovs-vsctl; where libvirt finds one it asks it about every vhost-user NIC.
 touch /mnt/not-executable

@@ -15,6 +15,7 @@ mod migration;
 mod networks;
 mod observing;
 mod outage;
+mod plugins;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,12 @@ const CASES: &[Case] = &[
     ("without_the_link_migration_fails", migration::without_the_link_migration_fails),
     ("a_jumbo_vm_migrates", migration::a_jumbo_vm_migrates),
     ("a_vm_with_an_assigned_pci_address_migrates", migration::a_vm_with_an_assigned_pci_address_migrates),
+    (
+        "another_plugin_alone_makes_libvirt_refuse_the_vm",
+        plugins::another_plugin_alone_makes_libvirt_refuse_the_vm,
+    ),
+    ("a_vm_migrates_into_a_cluster_with_plugins", plugins::a_vm_migrates_into_a_cluster_with_plugins),
+    ("a_vm_boots_and_migrates_with_the_plugin_alone", plugins::a_vm_boots_and_migrates_with_the_plugin_alone),
     ("traffic_resumes_after_a_switch_restart", outage::traffic_resumes_after_a_switch_restart),
     ("traffic_resumes_after_a_switch_crash", outage::traffic_resumes_after_a_switch_crash),
     ("a_client_mode_guest_reconnects", outage::a_client_mode_guest_reconnects),

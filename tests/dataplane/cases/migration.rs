@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use dataplane::boot::{Redefine, boot, define, prepare_target, start};
+use dataplane::boot::{Redefine, boot, define, start};
 use dataplane::device::SOCKET;
 use dataplane::domain::{pci_buses, socket_paths};
 use dataplane::guest::shell;
@@ -74,7 +74,7 @@ pub(crate) struct Row {
 /// exited the source's sidecar is told so.
 pub(crate) fn migrate(stage: &Stage<'_>, source: &mut Pod, target: &Pod) -> Result<Row> {
     let domain = source.vm.domain();
-    prepare_target(target)?;
+    target.prepare_target()?;
     let probe = stage.probe(&source.vm)?;
     let started = Instant::now();
     source.libvirt.migrate(&domain, &target.libvirt)?;
@@ -120,7 +120,7 @@ pub(crate) fn without_the_link_migration_fails(stage: &mut Stage<'_>) -> Result<
     migration_is_refused(stage, &source, &target)?;
     source.libvirt.destroy(&vm.domain())?;
 
-    prepare_target(&target)?;
+    target.prepare_target()?;
     let stable = socket_paths(&answer)?.pop().context("the answer has a vhost-user NIC")?;
     let real = source.devices[0].pod_dir()?.join(SOCKET);
     source.libvirt.define(&answer.replace(&stable, &real.display().to_string()))?;

@@ -36,7 +36,7 @@ pub fn define(pod: &Pod, redefine: Redefine) -> Result<String> {
 }
 
 fn call_and_define(pod: &Pod, input: &str) -> Result<String> {
-    let answer = pod.on_define_domain(input)?;
+    let answer = pod.defined(input)?;
     pod.libvirt.define(&answer)?;
     Ok(answer)
 }
@@ -83,9 +83,4 @@ fn runs(pod: &Pod) -> bool {
 
 fn last_line(log: &str) -> &str {
     log.lines().last().unwrap_or_default()
-}
-
-/// A migration target's preparation: one call, whose answer is thrown away.
-pub fn prepare_target(pod: &Pod) -> Result<()> {
-    pod.on_define_domain(&pod.vm.domain_xml()).map(drop)
 }

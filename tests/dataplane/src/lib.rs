@@ -32,6 +32,7 @@ pub mod cni;
 pub mod device;
 pub mod doctor;
 pub mod domain;
+pub mod framework;
 pub mod guest;
 pub mod http;
 mod inside;

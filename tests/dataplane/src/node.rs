@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::agent::{Agent, CLIENT1, DEVICE_INFO, PORTS, SOCKET_ROOT, names};
+use crate::framework::Framework;
 use crate::logs;
 use crate::multus::CNI_DEVICE_INFO;
 use crate::network::Peer;
@@ -76,7 +77,11 @@ impl<'a> Stage<'a> {
     }
 
     pub fn pod(&self, name: &str, vm: &Vm) -> Result<Pod> {
-        Pod::new(name, vm, &self.node.agent, &self.logs)
+        self.pod_in(name, vm, Framework::Off)
+    }
+
+    pub fn pod_in(&self, name: &str, vm: &Vm, framework: Framework) -> Result<Pod> {
+        Pod::new(name, vm, framework, &self.node.agent, &self.logs)
     }
 
     /// Probes the first NIC, which every VM but a silent one has on the first bridge.

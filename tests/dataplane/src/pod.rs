@@ -11,6 +11,7 @@ use rustix::process::Pid;
 
 use crate::agent::{Agent, Grants, names};
 use crate::device::Device;
+use crate::framework::{self, Framework};
 use crate::libvirt::Libvirt;
 use crate::multus;
 use crate::network::inside;
@@ -19,7 +20,7 @@ use crate::process::{Process, run};
 use crate::sandbox::Sandbox;
 use crate::vm::Vm;
 use crate::wait::{seconds, until};
-use launcher_sim::{Client, Collect, Release};
+use launcher_sim::{Client, Collect, Release, plugin::Pipeline};
 
 /// uid and gid of everything in a pod.
 pub const QEMU: u32 = 107;
@@ -45,23 +46,25 @@ pub struct Pod {
     pub sidecar: Option<Process>,
     /// Found once, by discovery, as virt-launcher does.
     hook: Option<Client>,
+    framework: Framework,
     compute: Process,
 }
 
 impl Pod {
     /// A running pod for `vm` with all its switch ports; virt-launcher has found the sidecar.
-    pub fn new(name: &str, vm: &Vm, agent: &Rc<Agent>, logs: &Path) -> Result<Self> {
-        Self::start(name, vm, agent, logs, Device::plug)
+    pub fn new(name: &str, vm: &Vm, framework: Framework, agent: &Rc<Agent>, logs: &Path) -> Result<Self> {
+        Self::start(name, vm, framework, agent, logs, Device::plug)
     }
 
     /// One of which Multus does not know.
     pub fn without_ports(name: &str, vm: &Vm, agent: &Rc<Agent>, logs: &Path) -> Result<Self> {
-        Self::start(name, vm, agent, logs, |_, _| Ok(()))
+        Self::start(name, vm, Framework::Off, agent, logs, |_, _| Ok(()))
     }
 
     fn start(
         name: &str,
         vm: &Vm,
+        framework: Framework,
         agent: &Rc<Agent>,
         logs: &Path,
         plug: fn(&mut Device, &Sandbox) -> Result<()>,
@@ -75,7 +78,7 @@ impl Pod {
         for device in &mut devices {
             plug(device, &sandbox)?;
         }
-        lay_out(&dir, vm)?;
+        lay_out(&dir, vm, framework)?;
         let mut arguments = vec![dir.display().to_string()];
         arguments.extend(grants.mounts());
         let log = logs.join(format!("{name}-compute.log"));
@@ -89,6 +92,7 @@ impl Pod {
             launcher_socket: None,
             sidecar: None,
             hook: None,
+            framework,
             compute,
             devices,
             sandbox,
@@ -141,7 +145,9 @@ impl Pod {
         let arguments = [self.dir.display().to_string()];
         let log = self.log("sidecar.log");
         self.sidecar = Some(Process::container("/opt/sidecar.sh", &arguments, &network, &log)?);
-        self.hook = Some(self.discover()?);
+        if self.framework.has_hooks() {
+            self.hook = Some(self.discover()?);
+        }
         Ok(())
     }
 
@@ -165,8 +171,42 @@ impl Pod {
         answer.map_err(|status| anyhow!("OnDefineDomain in pod {}: {status}", self.name))
     }
 
-    /// What virt-launcher says when QEMU has exited. The sidecar must then end with success.
+    /// What libvirt is given in one call of a boot.
+    pub fn defined(&self, domain_xml: &str) -> Result<String> {
+        if self.framework == Framework::Off {
+            return self.on_define_domain(domain_xml);
+        }
+        let answer =
+            self.pipeline(async |pipeline| pipeline.define(domain_xml, &self.vm.vmi_json()).await)?;
+        answer.map_err(|status| anyhow!("the pipeline in pod {}: {status}", self.name))
+    }
+
+    /// A migration target's preparation: one call, whose answer is thrown away.
+    pub fn prepare_target(&self) -> Result<()> {
+        let domain_xml = self.vm.domain_xml();
+        if self.framework == Framework::Off {
+            return self.on_define_domain(&domain_xml).map(drop);
+        }
+        let done = self
+            .pipeline(async |pipeline| pipeline.migration_target(&domain_xml, &self.vm.vmi_json()).await)?;
+        done.map_err(|status| anyhow!("the pipeline in target pod {}: {status}", self.name))
+    }
+
+    fn pipeline<T>(&self, work: impl AsyncFnOnce(&Pipeline<'_>) -> T) -> Result<T> {
+        let sidecars: Vec<_> = self.hook.iter().cloned().collect();
+        let socket = self.dir.join(framework::SOCKET);
+        let plugins = [socket.as_path()];
+        let plugins = if self.framework == Framework::AnotherPlugin { &plugins[..0] } else { &plugins[..] };
+        block_on(work(&Pipeline { sidecars: &sidecars, plugins }))
+    }
+
+    /// What virt-launcher says when QEMU has exited; the plugin framework alone has no such call, and the launcher just
+    /// ends. The sidecar must then end with success.
     pub fn shutdown_sidecar(&mut self) -> Result<()> {
+        if !self.framework.has_hooks() {
+            self.launcher_socket = None;
+            return self.await_sidecar_exit(seconds(60)).map(drop);
+        }
         block_on(self.hook()?.shutdown())?.map_err(|status| anyhow!("Shutdown: {status}"))?;
         self.await_sidecar_exit(seconds(60)).map(drop)
     }
@@ -270,11 +310,12 @@ impl Drop for Pod {
 }
 
 /// The pod's volumes and libvirt's configuration, on the node.
-fn lay_out(dir: &Path, vm: &Vm) -> Result<()> {
+fn lay_out(dir: &Path, vm: &Vm, framework: Framework) -> Result<()> {
     let _ = fs::remove_dir_all(dir);
-    // An emptyDir of a pod with fsGroup 107, and in it the sub-directory that kubelet makes for the sidecar.
-    make_dir(&dir.join("hooks"), 0, 0o2777)?;
-    make_dir(&dir.join("hooks/hook-sidecar-0"), 0, 0o2777)?;
+    // Each an emptyDir of a pod with fsGroup 107, and in it the sub-directory that kubelet makes for the sidecar.
+    for volume in framework.volumes() {
+        make_dir(&dir.join(volume), 0, 0o2777)?;
+    }
     make_dir(&dir.join("podinfo"), 0, 0o755)?;
     for own in
         ["", "private", "run", "config", "config/libvirt", "cache", "cache/libvirt", "cache/libvirt/qemu"]
