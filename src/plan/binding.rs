@@ -1,7 +1,11 @@
 //! Which binding name is ours.
 
-use super::{Attachments, PlanError};
+use std::collections::BTreeMap;
+
+use super::error::PlanError;
+use crate::attachment::Attachment;
 use crate::vmi::Vmi;
+use vocabulary::NetworkName;
 
 /// Our binding name if none is configured and an interface uses this one.
 const DEFAULT_NAME: &str = "vhostuser";
@@ -27,7 +31,11 @@ pub(super) fn ours<'a>(vmi: &'a Vmi, configured: Option<&'a str>) -> Result<Opti
 
 /// A vhost-user network of another binding, where nothing says that the other name is not registered with this image
 /// as well. Its NIC would be missing without an error.
-pub(super) fn second_name(vmi: &Vmi, configured: Option<&str>, others: &Attachments) -> Option<PlanError> {
+pub(super) fn second_name(
+    vmi: &Vmi,
+    configured: Option<&str>,
+    others: &BTreeMap<NetworkName, Attachment>,
+) -> Option<PlanError> {
     if configured.is_some() {
         return None;
     }
