@@ -95,7 +95,7 @@ fn check_plugin(component: &str, policy: &str) {
         written.extend(serde_saphyr::from_multiple::<Value>(&text).unwrap());
     }
     assert_eq!(built, written);
-    // In an overlay too, whose own namespace is none of theirs.
+    // The same as a component of a cluster's overlay, whose namespace none of them takes.
     let dir = tempfile::tempdir_in(programs::repository().join("manifests")).unwrap();
     let overlay = json!({"components": [format!("../plugin/{component}")], "resources": ["../kubernetes"]});
     fs::write(dir.path().join("kustomization.yaml"), overlay.to_string()).unwrap();
