@@ -10,12 +10,23 @@ use crate::{
     policy::Policy,
 };
 
-/// The default of `--plugin-socket`, as the sidecar's help has it.
-fn default_socket() -> String {
+/// What the sidecar's help says of the flag with this variable.
+fn help_of(variable: &str) -> String {
     let help = Command::new(programs::sidecar()).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let option = help.split("--plugin-socket").nth(1).unwrap();
-    option.split("[default: ").nth(1).unwrap().split(']').next().unwrap().to_owned()
+    let of_flag = help.split(&format!("[env: {variable}=")).nth(1).unwrap_or_else(|| panic!("no {variable}"));
+    of_flag.split(" --").next().unwrap().to_owned()
+}
+
+fn default_socket() -> String {
+    help_of("VHOSTUSER_PLUGIN_SOCKET")
+        .split("[default: ")
+        .nth(1)
+        .unwrap()
+        .split(']')
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 fn mounts(pod: &Value, pointer: &str) -> Vec<Value> {
@@ -35,9 +46,20 @@ fn plugin_policies_and_sidecar_agree() {
     let ours =
         serde_json::json!({"name": "kubevirt-plugin-sockets", "mountPath": directory, "subPath": name});
     let pod = Policy::of("legacy-sidecar").admit(&recorded()).unwrap();
-    assert_eq!(mounts(&pod, "/spec/containers/1/volumeMounts"), [ours.clone()]);
+    assert_eq!(mounts(&pod, "/spec/containers/1/volumeMounts"), std::slice::from_ref(&ours));
     let pod = Policy::of("alone").admit(&without_sidecar()).unwrap();
     assert_eq!(mounts(&pod, "/spec/initContainers/1/volumeMounts"), [ours]);
     let [compute] = mounts(&pod, "/spec/containers/0/volumeMounts").try_into().unwrap();
     assert_eq!(compute["mountPath"].as_str(), directory.parent().unwrap().to_str());
+}
+
+#[test]
+fn the_sidecar_knows_what_its_container_sets() {
+    let pod = Policy::of("alone").admit(&without_sidecar()).unwrap();
+    let [variable] = pod["spec"]["initContainers"][1]["env"].as_array().unwrap().as_slice() else {
+        panic!("{pod}")
+    };
+    let help = help_of(variable["name"].as_str().unwrap());
+    let values = help.split("[possible values: ").nth(1).unwrap().split(']').next().unwrap();
+    assert!(values.split(", ").any(|value| variable["value"] == value), "{values}");
 }
