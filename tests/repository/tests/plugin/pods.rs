@@ -1,5 +1,5 @@
-//! Launcher pods. The recorded one is what KubeVirt makes of a VM with one vhost-user NIC and the gate `Plugins` on, without
-//! what no policy reads.
+//! Launcher pods. The recorded one is what KubeVirt's virt-controller renders for a VM with one vhost-user NIC, without what no
+//! policy reads. What the gate `Plugins` adds, a volume and compute's mount, is written after KubeVirt's source.
 
 use serde_json::{Value, json};
 
