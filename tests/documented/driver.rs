@@ -11,6 +11,7 @@ mod kubectl;
 mod makefile;
 mod node;
 mod pages;
+mod plugin;
 mod registry;
 mod render;
 
@@ -18,11 +19,12 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_command_is_run_and_every_command_that_is_run_is_in_the_pages() {
-    let modules: [&[&str]; 6] = [
+    let modules: [&[&str]; 7] = [
         &images::COMMANDS,
         &kubectl::COMMANDS,
         &makefile::COMMANDS,
         &node::COMMANDS,
+        &plugin::COMMANDS,
         &render::COMMANDS,
         &dataplane::COMMANDS,
     ];

@@ -28,17 +28,17 @@ const DESCRIBE_POD: &str = r#"kubectl describe pod "$POD""#;
 const SIDECAR_LOG: &str = r#"kubectl logs "$POD" -c hook-sidecar-0"#;
 const NODE_LOG: &str = "kubectl -n vhostuser-system logs ds/vhostuser-node";
 
-const REGISTRY: &str = "r.example";
+pub const REGISTRY: &str = "r.example";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A reader's directory, and a cluster.
-struct Reader {
-    server: ApiServer,
+pub struct Reader {
+    pub server: ApiServer,
     home: tempfile::TempDir,
 }
 
 impl Reader {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let reader = Self { server: ApiServer::start(), home: tempfile::tempdir().unwrap() };
         let at = |name: &str| reader.home.path().join(name);
         let checkout = at("network-vhostuser-binding");
@@ -75,7 +75,7 @@ impl Reader {
         (stdout, stderr)
     }
 
-    fn stdout(&self, command: &str) -> String {
+    pub fn stdout(&self, command: &str) -> String {
         let (stdout, stderr) = self.run(command);
         assert_eq!(stderr, "", "{command}");
         stdout
@@ -175,7 +175,7 @@ fn the_node_s_log_is_the_device_plugin_s() {
     assert_eq!(stderr, said);
 }
 
-const KUBEVIRT: &str = "/apis/kubevirt.io/v1/namespaces/kubevirt/kubevirts/kubevirt";
+pub const KUBEVIRT: &str = "/apis/kubevirt.io/v1/namespaces/kubevirt/kubevirts/kubevirt";
 
 #[test]
 fn the_patch_adds_the_registration_and_leaves_the_rest() {
@@ -202,7 +202,7 @@ fn the_patch_adds_the_registration_and_leaves_the_rest() {
 }
 
 /// The commands in the comments of `file`, continued lines joined.
-fn commands_of_comments(file: &str) -> Vec<String> {
+pub fn commands_of_comments(file: &str) -> Vec<String> {
     let text = fs::read_to_string(path(file)).unwrap().replace(" \\\n#    ", "");
     let lines = text.lines().filter_map(|line| line.strip_prefix("#   "));
     lines.filter(|line| line.starts_with("kubectl ")).map(str::to_owned).collect()

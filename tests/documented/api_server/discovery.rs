@@ -18,13 +18,23 @@ const fn kind(api: &'static str, name: &'static str, plural: &'static str, short
     Kind { api, name, plural, short, is_namespaced: true }
 }
 
-pub const KINDS: [Kind; 11] = [
+const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+
+pub const KINDS: [Kind; 14] = [
     Kind { is_namespaced: false, ..kind("v1", "Namespace", "namespaces", "ns") },
     Kind { is_namespaced: false, ..kind("v1", "Node", "nodes", "no") },
     kind("v1", "ConfigMap", "configmaps", "cm"),
     kind("v1", "Event", "events", "ev"),
     kind("v1", "Pod", "pods", "po"),
     kind("v1", "ServiceAccount", "serviceaccounts", "sa"),
+    Kind {
+        is_namespaced: false,
+        ..kind(ADMISSION, "MutatingAdmissionPolicy", "mutatingadmissionpolicies", "map")
+    },
+    Kind {
+        is_namespaced: false,
+        ..kind(ADMISSION, "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", "mapb")
+    },
     kind("apps/v1", "DaemonSet", "daemonsets", "ds"),
     kind(
         "k8s.cni.cncf.io/v1",
@@ -35,6 +45,7 @@ pub const KINDS: [Kind; 11] = [
     kind("kubevirt.io/v1", "KubeVirt", "kubevirts", "kv"),
     kind("kubevirt.io/v1", "VirtualMachineInstance", "virtualmachineinstances", "vmi"),
     kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", "pmon"),
+    Kind { is_namespaced: false, ..kind("plugin.kubevirt.io/v1alpha1", "Plugin", "plugins", "plugin") },
 ];
 
 /// Where the API's objects are.

@@ -76,6 +76,40 @@ fn openshift() {
     assert_eq!(container["args"][0], "install-cni");
 }
 
+/// The objects of a component, by kind and name, and that each is what its file says: CEL is not folded in another way.
+fn check_plugin(component: &str, policy: &str) {
+    let mut built = manifests(&format!("plugin/{component}"));
+    let named = |object: &Value| {
+        (object["kind"].as_str().unwrap().to_owned(), object["metadata"]["name"].as_str().unwrap().to_owned())
+    };
+    let expected = [
+        ("MutatingAdmissionPolicy", policy),
+        ("MutatingAdmissionPolicyBinding", policy),
+        ("Plugin", "vhostuser"),
+    ];
+    let expected = expected.map(|(kind, name)| (kind.to_owned(), name.to_owned()));
+    assert_eq!(built.iter().map(named).collect::<Vec<_>>(), expected);
+    let mut written = Vec::new();
+    for file in [format!("{component}/policy.yaml"), "base/plugin.yaml".to_owned()] {
+        let text = fs::read_to_string(programs::repository().join("manifests/plugin").join(file)).unwrap();
+        written.extend(serde_saphyr::from_multiple::<Value>(&text).unwrap());
+    }
+    assert_eq!(built, written);
+    // The same as a component of a cluster's overlay, whose namespace none of them takes.
+    let dir = tempfile::tempdir_in(programs::repository().join("manifests")).unwrap();
+    let overlay = json!({"components": [format!("../plugin/{component}")], "resources": ["../kubernetes"]});
+    fs::write(dir.path().join("kustomization.yaml"), overlay.to_string()).unwrap();
+    built = build(dir.path());
+    built.retain(|object| expected.contains(&named(object)));
+    assert_eq!(built, written);
+}
+
+#[test]
+fn the_plugin_with_the_hook_sidecar_and_alone() {
+    check_plugin("legacy-sidecar", "vhostuser-plugin-mount");
+    check_plugin("alone", "vhostuser-plugin-sidecar");
+}
+
 /// An overlay of the cluster's own, as docs/install.md has it: image, configuration and monitor.
 #[test]
 fn an_overlay_of_ones_own() {

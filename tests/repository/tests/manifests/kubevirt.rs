@@ -7,10 +7,13 @@ use crate::yaml::documents;
 #[test]
 fn the_registration_says_exactly_what_is_needed() {
     let image = format!("registry.example/network-vhostuser-binding:v{}", env!("CARGO_PKG_VERSION"));
-    let binding = json!({"sidecarImage": image, "downwardAPI": "device-info", "migration": {}});
-    // The name is the sidecar's default for --binding-name, and that of every example.
-    let expected = json!({"spec": {"configuration": {"network": {"binding": {"vhostuser": binding}}}}});
-    assert_eq!(documents("manifests/kubevirt/binding.yaml"), [expected]);
+    // The merge patch removes what the other file has registered.
+    for (file, image) in [("binding", json!(image)), ("binding-alone", json!(null))] {
+        let binding = json!({"sidecarImage": image, "downwardAPI": "device-info", "migration": {}});
+        // The name is the sidecar's default for --binding-name, and that of every example.
+        let expected = json!({"spec": {"configuration": {"network": {"binding": {"vhostuser": binding}}}}});
+        assert_eq!(documents(&format!("manifests/kubevirt/{file}.yaml")), [expected]);
+    }
 }
 
 #[test]

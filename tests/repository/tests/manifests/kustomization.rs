@@ -10,7 +10,8 @@ use crate::{
     yaml::{config, document, documents, items, path, string, text},
 };
 
-const FOLDERS: [&str; 4] = ["base", "kubernetes", "openshift", "podmonitor"];
+const FOLDERS: [&str; 7] =
+    ["base", "kubernetes", "openshift", "podmonitor", "plugin/base", "plugin/legacy-sidecar", "plugin/alone"];
 
 fn kustomization(folder: &str) -> Value {
     documents(&format!("manifests/{folder}/kustomization.yaml")).remove(0)

@@ -50,7 +50,7 @@ fn wherever_an_image_has_a_tag_it_is_this_one() {
                 }
                 let end = rest.find(|c: char| c.is_whitespace() || "`'\"".contains(c)).unwrap_or(rest.len());
                 assert_eq!(&rest[..end], TAG, "{file}");
-                let registry = text[..at].rsplit([' ', '\n', '=', '`']).next().unwrap();
+                let registry = text[..at].rsplit([' ', '\n', '=', '`', '"']).next().unwrap();
                 let allowed = if file.ends_with(".md") { "$REGISTRY/" } else { "registry.example/" };
                 assert!([allowed, "<registry>/"].contains(&registry), "{file}: {registry}");
                 found += 1;
