@@ -252,6 +252,19 @@ async fn a_large_request_is_received() {
     .await;
 }
 
+/// Requirement 3: the launcher looks for this socket after the hook's, and its caller waits for 20 s in all.
+#[tokio::test]
+async fn it_listens_before_the_hook_socket_is_there() {
+    limited(async {
+        let pod = Pod::new();
+        let (sidecar, socket) = plugged(&pod).await;
+        let served =
+            sidecar.events().into_iter().filter_map(|event| event["socket"].as_str().map(PathBuf::from));
+        assert_eq!(served.collect::<Vec<_>>(), [socket, pod.socket()]);
+    })
+    .await;
+}
+
 /// A refusal is the legacy hook's, word for word.
 #[tokio::test]
 async fn refusals_are_the_legacy_hooks() {
