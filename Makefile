@@ -1,4 +1,4 @@
-# `make` lists the targets. Everything a target needs beyond Rust, Debian and root it installs itself.
+# `make` lists the targets. A target installs everything it needs beyond Rust, Debian and root.
 
 VERSION  := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 BINARIES := network-vhostuser-binding vhostuser-device-plugin vhostuser
@@ -41,26 +41,26 @@ demo: ## Show the main job: a VM's domain gets its vhost-user NICs, the way virt
 	@$(TARGET)/debug/examples/demo
 
 # What needs no VM comes first.
-test: check stats unit demo manifests cni-on-ovs deny fuzz image-test release-test documented dataplane ## Pass every test (root; about 40 minutes on two fresh cores)
+test: check stats unit demo manifests cni-on-ovs deny fuzz image-test release-test documented dataplane ## Run every test (root; about 40 minutes on a fresh machine with two cores)
 
-full: test count ## Also what takes too long for each change: instructions, the dataplane of an older Debian, and all of it on a busy machine
+full: test count ## Also run what takes too long for each change: instruction counts, the dataplane on an older Debian, and the tests on a busy machine
 	$(MAKE) --no-print-directory cni-on-ovs dataplane DATAPLANE_STACK=bookworm
 	$(MAKE) --no-print-directory loaded
 
-loaded: ## The tests while every core is busy with something else (root; some hours)
+loaded: ## Run the tests while every core is busy with something else (root; several hours)
 	tests/loaded.sh
 
-check: ## Format, lints, documentation
+check: ## Check format, lints and documentation
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --workspace $(NAMED:%=--test %) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 
-unit: ## Every test that needs no dataplane (root, for the tests with users and namespaces of their own)
+unit: ## Run every test that needs no dataplane (root, for the tests with users and namespaces of their own)
 	tests/setup.sh unit
 	cargo test --locked --workspace
 
-deny: ## Licences, bans and advisories of the dependencies
+deny: ## Check the licences, bans and advisories of the dependencies
 	tests/setup.sh deny
 	tests/deny.sh
 
@@ -72,36 +72,36 @@ fuzz: ## Fuzz the parsers and the XML edit for a bounded time
 programs:
 	cargo build --locked --workspace --bins $(NAMED:%=--test %)
 
-cni-on-ovs: programs ## The CNI plugin on real OVS-DPDK, without VMs (root)
+cni-on-ovs: programs ## Test the CNI plugin on real OVS-DPDK, without VMs (root)
 	tests/dataplane/setup.sh switch
 	$(NAMED_TEST) cni-on-ovs
 
-dataplane: programs ## Real libvirt, QEMU and OVS-DPDK with live migration (root)
+dataplane: programs ## Test with real libvirt, QEMU and OVS-DPDK, with live migration (root)
 	tests/dataplane/setup.sh
 	$(NAMED_TEST) dataplane
 
-build: ## The sidecar, the device plugin and the CNI plugin, each one static binary
+build: ## Build the sidecar, the device plugin and the CNI plugin, each as one static binary
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --bins --target $(STATIC)
 	@mkdir -p dist
 	@install -m 0755 $(BINARIES:%=$(OUT)/%) dist
 	@cd dist && ls -l $(BINARIES)
 
-dist: build sbom ## What a release has: binaries, SBOM and checksums, in dist/
+dist: build sbom ## Build a release in dist/: binaries, SBOM and checksums
 	cd dist && sha256sum $(BINARIES) sbom.cdx.json > SHA256SUMS
 	@cat dist/SHA256SUMS
 
-release-test: dist reproducible ## What a release has, and that everyone gets the same
+release-test: dist reproducible ## Check what a release contains, and that everyone gets the same bytes
 	$(NAMED_TEST) release
 
-sbom: ## What the binaries are made of (CycloneDX), from the lock file
+sbom: ## Write the SBOM of the binaries (CycloneDX), from the lock file
 	tests/setup.sh sbom
 	tests/sbom.sh dist/sbom.cdx.json
 
-reproducible: ## Build twice in different directories: the same bytes
+reproducible: ## Build twice in different directories and compare the bytes
 	tests/setup.sh reproducible
 	tests/reproducible.sh
 
-image: build ## Both images, with buildah, podman or docker (CONTAINER_TOOL, REGISTRY, IMAGE_TAG)
+image: build ## Build both images, with buildah, podman or docker (CONTAINER_TOOL, REGISTRY, IMAGE_TAG)
 	@test -n "$(CONTAINER_TOOL)" || { echo "none of buildah, podman and docker is installed" >&2; exit 1; }
 	$(BUILD_IMAGE) -f Containerfile -t $(SIDECAR_IMAGE) dist
 	$(BUILD_IMAGE) -f Containerfile.node -t $(NODE_IMAGE) dist
@@ -114,16 +114,16 @@ push: ## Push both images to REGISTRY
 	$(CONTAINER_TOOL) push $(SIDECAR_IMAGE)
 	$(CONTAINER_TOOL) push $(NODE_IMAGE)
 
-image-test: programs ## Build the images, and run what is in them from their own roots (root)
+image-test: programs ## Build the images, and run their binaries from their own root file systems (root)
 	tests/setup.sh image
 	tests/image/run.sh
 
-documented: programs ## Every command in the documentation, run as it is written (root)
+documented: programs ## Run every command in the documentation as written (root)
 	tests/setup.sh documented
 	DATAPLANE_STACK=trixie tests/dataplane/setup.sh
 	DATAPLANE_STACK=trixie $(WITH_TOOLS) $(NAMED_TEST) documented -- --test-threads=1
 
-manifests: ## Manifests and examples, as kubectl kustomize builds them
+manifests: ## Check manifests and examples as kubectl kustomize builds them
 	tests/setup.sh manifests
 	$(WITH_TOOLS) $(NAMED_TEST) kustomize
 
@@ -131,12 +131,12 @@ bench: build ## Measure speed, memory and size
 	SIDECAR=$(CURDIR)/$(BINARY) cargo bench --locked --bench footprint --bench define --bench hook
 	DEVICE_PLUGIN=$(CURDIR)/dist/vhostuser-device-plugin cargo bench --locked -p device-plugin --bench device_plugin
 
-count: ## Instructions of the sidecar beside a bare server's; ACCEPT=--accept makes them the new baseline
+count: ## Count the sidecar's instructions beside a bare server's; ACCEPT=--accept sets the new baseline
 	tests/setup.sh count
 	RUSTFLAGS='$(STATIC_FLAGS)' cargo build --locked --release --target $(STATIC) -p network-vhostuser-binding -p limit --bins
 	$(OUT)/limit $(OUT) $(ACCEPT)
 
-stats: ## Lines of product code, and how long files and functions are
+stats: ## Print lines of product code, and the sizes of files and functions
 	@cargo run --quiet --locked -p repository --example stats
 
 clean: ## Remove what was built
