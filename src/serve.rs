@@ -18,7 +18,7 @@ use host_io::logging::{self, Format, Logging};
 pub struct ServeArgs {
     #[command(flatten)]
     sources: SourceArgs,
-    /// How long a hook call may wait for them, at most 8s
+    /// How long a hook call may wait for device-info or metadata, at most 8s
     #[arg(long, value_name = "TIME", env = "VHOSTUSER_WAIT", default_value = "8s", value_parser = parse_wait)]
     wait: Duration,
     /// Log format on standard error: json or text
@@ -29,7 +29,7 @@ pub struct ServeArgs {
     log_level: Level,
     #[command(flatten)]
     hook_dirs: HookDirs,
-    /// The name this binding is registered under; without it 'vhostuser', else the VM's only binding
+    /// The name this binding is registered under; without it 'vhostuser' if a NIC uses it, else the VM's only binding
     #[arg(long, value_name = "NAME", env = "NETWORK_BINDING_PLUGIN_NAME")]
     binding_name: Option<String>,
     /// This container's name, 'hook-sidecar-N' (KubeVirt 1.6 and later set it)

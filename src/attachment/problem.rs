@@ -50,7 +50,7 @@ pub enum Problem {
     },
     /// Metadata only in versions that this sidecar does not know.
     #[error(
-        "metadata versions {versions} are not known, only {known}: use a sidecar that fits this Kubernetes"
+        "unknown metadata versions {versions}, expected {known}: use a sidecar release that supports this Kubernetes version"
     )]
     Versions { versions: String, known: String },
     /// `spec.resourceClaims` does not say what the claim is.

@@ -28,7 +28,7 @@ impl Resolved {
             }
             if known.iter().any(|own| own.socket == attachment.socket) {
                 let reason =
-                    format!("its socket {} is that of a NIC of ours", Quoted(attachment.socket.as_str()));
+                    format!("its socket {} belongs to one of our NICs", Quoted(attachment.socket.as_str()));
                 self.warnings.push(Warning::OtherSkipped { network: network.to_string(), reason });
                 continue;
             }

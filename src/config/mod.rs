@@ -63,13 +63,13 @@ pub struct HookDirs {
     /// The directory for hook sockets and links, as this container sees it
     #[arg(long, value_name = "DIR", env = "VHOSTUSER_HOOK_DIR", default_value = HOOK_DIR, value_parser = absolute)]
     pub hook_dir: PathBuf,
-    /// The root of the same volume as the compute container sees it; '/CONTAINER_NAME', else '/hook-sidecar-0', is appended
+    /// The root of the same volume as the compute container sees it; $CONTAINER_NAME is appended ('hook-sidecar-0' if not set)
     #[arg(long, value_name = "DIR", env = "VHOSTUSER_COMPUTE_HOOK_DIR", default_value = HOOK_DIR, value_parser = in_compute)]
     pub compute_hook_dir: ComputePath,
-    /// The socket for KubeVirt's plugin framework, served if its directory is mounted
+    /// The socket for KubeVirt's plugin framework; served if its directory is mounted
     #[arg(long, value_name = "SOCKET", env = "VHOSTUSER_PLUGIN_SOCKET", default_value = PLUGIN_SOCKET, value_parser = PluginSocket::parse)]
     pub plugin_socket: PluginSocket,
-    /// Serve the plugin framework alone: no hook socket, and links in the directory of the plugin's socket
+    /// Serve only the plugin framework: no hook socket, and links in the directory of the plugin's socket
     #[arg(long, value_name = "BOOL", env = "VHOSTUSER_WITHOUT_HOOKS", action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_value_t = false, default_missing_value = "true")]
     pub without_hooks: bool,

@@ -39,8 +39,8 @@ fn plugin(seen: &Plugin, report: &mut Report) {
             Id::PluginSocketMissing,
             socket.display(),
             "the directory is mounted and the socket is missing: virt-launcher waits 30 s for it and refuses the VM",
-            "give the Plugin object's socketPath and the sidecar's VHOSTUSER_PLUGIN_SOCKET the same file name; if they \
-             have, update the sidecar's image",
+            "use the same file name in the Plugin object's socketPath and in the sidecar's VHOSTUSER_PLUGIN_SOCKET; if it is \
+             the same, update the sidecar's image",
         )),
     }
 }
@@ -67,8 +67,8 @@ fn hook_dir(pod: &Snapshot, findings: &mut Vec<Finding>) {
 fn sidecar(seen: &Sidecar, report: &mut Report) {
     let findings = &mut report.findings;
     match &seen.container_name {
-        _ if !seen.hooks => report.facts.push("no hooks: the plugin framework alone is served".to_owned()),
-        None => report.facts.push("no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all".into()),
+        _ if !seen.hooks => report.facts.push("no hooks: only the plugin framework is served".to_owned()),
+        None => report.facts.push("no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all sidecars".into()),
         Some(name) if ContainerName::parse(name).is_none() => findings.push(Finding::new(
             Id::ContainerName,
             format_args!("CONTAINER_NAME = {}", Quoted(name)),

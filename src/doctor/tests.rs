@@ -107,7 +107,7 @@ fn nothing_is_wrong_with_a_pod_that_is_right() {
     old.args.container_name = String::new();
     fs::remove_dir_all(old.args.hook_dirs.hook_dir.join("userdata")).unwrap();
     let facts = [
-        "no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all",
+        "no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all sidecars",
         "no hook call yet: the first one creates the links",
         network,
     ];
@@ -261,7 +261,7 @@ fn the_plugin_framework() {
     expect![[r#"
         plugin-socket-missing: the directory is mounted and the socket is missing: virt-launcher waits 30 s for it and refuses the VM
           where: T/plugin/v.sock
-          fix:   give the Plugin object's socketPath and the sidecar's VHOSTUSER_PLUGIN_SOCKET the same file name; if they have, update the sidecar's image"#]].assert_eq(&plugin(&pod));
+          fix:   use the same file name in the Plugin object's socketPath and in the sidecar's VHOSTUSER_PLUGIN_SOCKET; if it is the same, update the sidecar's image"#]].assert_eq(&plugin(&pod));
     fs::write(pod.args.hook_dirs.plugin_socket.path(), "").unwrap();
     expect!["KubeVirt's plugin framework is served: T/plugin/v.sock"].assert_eq(&plugin(&pod));
 }
@@ -275,7 +275,7 @@ fn a_sidecar_without_hooks() {
     fs::rename(&pod.args.hook_dirs.hook_dir, pod.args.hook_dirs.plugin_socket.dir()).unwrap();
     fs::write(pod.args.hook_dirs.plugin_socket.path(), "").unwrap();
     let facts = [
-        "no hooks: the plugin framework alone is served",
+        "no hooks: only the plugin framework is served",
         "network net1: /var/run/vhostuser/s-0/vhost.sock, guest listens, switch connects",
         "KubeVirt's plugin framework is served: T/plugin/v.sock",
     ];

@@ -71,7 +71,7 @@ pub enum DomainError {
     },
     /// Our own answer failed its final check: a bug in this program.
     #[error(
-        "internal: the rewritten domain failed its check: {0}; please report this with the sidecar's version"
+        "internal error: the rewritten domain failed its check: {0}; please report this with the sidecar's version"
     )]
     BadResult(&'static str),
 }

@@ -28,8 +28,7 @@ impl Domain<'_> {
         let mut edits = memory::edits(self, &first.network)?;
         edits.extend(placing::edits(self, &interfaces, nics, order));
         edits.extend(qemu_override::edits(self, nics));
-        let answer =
-            splice(text, edits).map_err(|Overlap| DomainError::BadResult("two edits want the same bytes"))?;
+        let answer = splice(text, edits).map_err(|Overlap| DomainError::BadResult("two edits overlap"))?;
         check::answer(&answer, nics)?;
         Ok(answer)
     }

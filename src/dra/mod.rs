@@ -167,8 +167,9 @@ mod tests {
         let stream = [object("v2", DEVICE), object("v3", DEVICE)].join("");
         assert_eq!(
             read_one(&stream).unwrap_err(),
-            "metadata versions 'metadata.resource.k8s.io/v2', 'metadata.resource.k8s.io/v3' are not known, only \
-             metadata.resource.k8s.io/v1beta1, metadata.resource.k8s.io/v1alpha1: use a sidecar that fits this Kubernetes"
+            "unknown metadata versions 'metadata.resource.k8s.io/v2', 'metadata.resource.k8s.io/v3', expected \
+             metadata.resource.k8s.io/v1beta1, metadata.resource.k8s.io/v1alpha1: use a sidecar release that supports this \
+             Kubernetes version"
         );
     }
 

@@ -113,7 +113,7 @@ impl Lifecycle {
             if !watch.seen() && !self.called.load(Ordering::Relaxed) {
                 return ExitReason::NothingToServe;
             }
-            info!("received a signal, serving on until the VM is gone");
+            info!("received a signal; serving until the VM is gone");
         }
     }
 }

@@ -41,7 +41,7 @@ impl DomainHookService for PluginService {
         let MutateDomainRequest { domain_type, domain, vmi, sidecar_context: _ } = request.into_inner();
         if domain_type != DOMAIN_TYPE {
             return Err(Status::invalid_argument(format!(
-                "domain_type {}: only '{DOMAIN_TYPE}' is served; use a sidecar that fits this KubeVirt",
+                "domain_type {}: only '{DOMAIN_TYPE}' is served; use a sidecar release that supports this KubeVirt version",
                 Quoted(&domain_type)
             )));
         }

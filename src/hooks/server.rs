@@ -61,7 +61,7 @@ pub(crate) async fn serve(config: ServeConfig) -> Result<ExitReason, ServeError>
     info!("ending: {ended}");
     drop(stop);
     if timeout(GRACE, servers).await.is_err() {
-        warn!("a client kept its connection or a call open, ending anyway");
+        warn!("a client kept its connection or a call open; ending anyway");
     }
     Ok(ended)
 }

@@ -109,7 +109,7 @@ pub enum NicError {
     )]
     SocketAmongLinks(String),
     /// Two of our NICs with one address.
-    #[error("MAC address {mac} is also that of interface {}: set another macAddress on one of them", Quoted(.other.as_str()))]
+    #[error("MAC address {mac} is also used by interface {}: set another macAddress on one of them", Quoted(.other.as_str()))]
     DuplicateMac {
         /// The address.
         mac: MacAddr,
@@ -118,7 +118,7 @@ pub enum NicError {
     },
     /// Two NICs on one socket.
     #[error(
-        "its socket {} is also that of network {}: each NIC needs its own socket; check that the VM requests one device \
+        "its socket {} is also used by network {}: each NIC needs its own socket; check that the VM requests one device \
          for each NIC", Quoted(.path), Quoted(.other.as_str())
     )]
     DuplicateSocket {

@@ -59,12 +59,15 @@ impl NicRequest {
 }
 
 fn offered_mac(attachment: &Attachment) -> Result<Option<MacAddr>, NicError> {
-    let place = || format!("what writes {}, or set macAddress in the VM", attachment.file);
+    let place = || format!("the program that writes {}, or set macAddress in the VM", attachment.file);
     let parsed = attachment.mac.as_deref().map(str::parse).transpose();
     parsed.map_err(|error| NicError::Mac { field: "mac", error, place: place() })
 }
 
 fn offered_mtu(attachment: &Attachment) -> Result<Option<Mtu>, NicError> {
     let checked = attachment.mtu.map(Mtu::try_from).transpose();
-    checked.map_err(|error| NicError::Mtu { error, place: format!("what writes {}", attachment.file) })
+    checked.map_err(|error| NicError::Mtu {
+        error,
+        place: format!("the program that writes {}", attachment.file),
+    })
 }

@@ -27,7 +27,7 @@ pub enum Warning {
     },
     /// A NIC that is not ours has the address of one of ours.
     #[error(
-        "network '{network}': MAC address {mac} is also that of interface {}: unless the guest bonds the two, set \
+        "network '{network}': MAC address {mac} is also used by interface {}: unless the guest bonds the two, set \
          another macAddress on one of them", Quoted(.other)
     )]
     SharedMac {
@@ -61,7 +61,7 @@ pub enum Warning {
     /// The VMI is being migrated: on the target the source's mode decides.
     #[error(
         "network '{network}': the VM is being migrated; if this is the target, the source's domain decides who listens, \
-         and the socket here works only for {} ({mode})", .mode.both_ends()
+         and the socket here works only in mode {mode} ({})", .mode.both_ends()
     )]
     MigrationTarget {
         /// The network.
@@ -73,7 +73,7 @@ pub enum Warning {
     #[error("not refused, because the VM is being migrated: {0}")]
     NotRefused(PlanError),
     /// Another sidecar's network cannot be used; it gets no link from us.
-    #[error("network {}, another sidecar's, gets no link from this one: {reason}", Quoted(.network))]
+    #[error("no link for another sidecar's network {}: {reason}", Quoted(.network))]
     OtherSkipped {
         /// The network, as the source calls it.
         network: String,

@@ -34,12 +34,12 @@ mod tests {
         let reader =
             "KubeVirt sent a VMI that this sidecar cannot read: check that their versions are compatible";
         for (json, problem) in [
-            ("", "the text ends too early (line 1, column 0)"),
-            ("{\"spec\":", "the text ends too early (line 1, column 8)"),
-            ("secret", "the text is not JSON (line 1, column 1)"),
-            ("\"secret\"", "the text is not a JSON object (line 1, column 8)"),
-            ("{\"spec\":7}", "spec does not have the type that KubeVirt gives it (line 1, column 9)"),
-            ("{} secret", "the text is not JSON (line 1, column 4)"),
+            ("", "the document ends too early (line 1, column 0)"),
+            ("{\"spec\":", "the document ends too early (line 1, column 8)"),
+            ("secret", "the document is not JSON (line 1, column 1)"),
+            ("\"secret\"", "the document is not a JSON object (line 1, column 8)"),
+            ("{\"spec\":7}", "spec has an unexpected type (line 1, column 9)"),
+            ("{} secret", "the document is not JSON (line 1, column 4)"),
         ] {
             assert_eq!(refusal(json), format!("VMI: {problem}; {reader}"));
         }

@@ -168,12 +168,10 @@ fn unreadable(json: &[u8]) -> VmiError {
         Ok(_) => (".".to_owned(), deserializer.end().err().unwrap_or_else(|| serde::de::Error::custom(""))),
     };
     let (field, problem) = match error.classify() {
-        serde_json::error::Category::Eof => ("the text".to_owned(), "ends too early"),
-        serde_json::error::Category::Data if path != "." => {
-            (path, "does not have the type that KubeVirt gives it")
-        }
-        serde_json::error::Category::Data => ("the text".to_owned(), "is not a JSON object"),
-        _ => ("the text".to_owned(), "is not JSON"),
+        serde_json::error::Category::Eof => ("the document".to_owned(), "ends too early"),
+        serde_json::error::Category::Data if path != "." => (path, "has an unexpected type"),
+        serde_json::error::Category::Data => ("the document".to_owned(), "is not a JSON object"),
+        _ => ("the document".to_owned(), "is not JSON"),
     };
     VmiError::Unreadable { field, problem, line: error.line(), column: error.column() }
 }

@@ -32,7 +32,7 @@ fn findings_are_1_as_text_and_as_json() {
     let Outcome { code, stdout, stderr } = pod(&files).outcome();
     assert_eq!((code, stderr.as_str()), (Some(1), ""));
     expect![[r#"
-        - no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all
+        - no CONTAINER_NAME: KubeVirt 1.5 or older, with one hook directory for all sidecars
         - KubeVirt's plugin framework is not served here. If the VMI says "Missing required attribute 'path' in element 'source'", the cluster has a Plugin object: apply manifests/plugin/legacy-sidecar, then restart the VM
 
         network-info-unusable: network-info is empty: the VM's networks are unknown

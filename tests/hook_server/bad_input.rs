@@ -21,11 +21,11 @@ fn cases() -> Vec<(Vec<u8>, Vec<u8>, String)> {
         (bytes.to_vec(), VMI.as_bytes().to_vec(), format!("domain XML{text}; {SIDECARS}"))
     };
     vec![
-        vmi(b"", "the text ends too early (line 1, column 0)"),
-        vmi(b"\xff\xfe\x00garbage", "the text is not JSON (line 1, column 1)"),
-        vmi(b"[]", "the text is not a JSON object (line 1, column 2)"),
-        vmi(&VMI.as_bytes()[..VMI.len() / 2], "the text ends too early (line 66, column 26)"),
-        vmi(&b"[".repeat(100_000), "[0][0] does not have the type that KubeVirt gives it (line 1, column 2)"),
+        vmi(b"", "the document ends too early (line 1, column 0)"),
+        vmi(b"\xff\xfe\x00garbage", "the document is not JSON (line 1, column 1)"),
+        vmi(b"[]", "the document is not a JSON object (line 1, column 2)"),
+        vmi(&VMI.as_bytes()[..VMI.len() / 2], "the document ends too early (line 66, column 26)"),
+        vmi(&b"[".repeat(100_000), "[0][0] has an unexpected type (line 1, column 2)"),
         xml(b"", ", line 1: there is no root element"),
         xml(b"\xff\xfe\x00garbage", ", line 1: not UTF-8"),
         xml(b"garbage", ", line 1: text outside the root element"),

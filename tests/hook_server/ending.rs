@@ -131,7 +131,7 @@ async fn sigterm_leaves_a_vm_its_sidecar() {
         let mut sidecar = pod.sidecar().start().await;
         let before = sidecar.client().on_define_domain(DOMAIN, VMI).await.unwrap();
         sidecar.signal(Signal::TERM);
-        let told = "received a signal, serving on until the VM is gone";
+        let told = "received a signal; serving until the VM is gone";
         until(told, || sidecar.find_all(told).len() == 1).await;
         sleep(Duration::from_millis(500)).await;
         assert!(sidecar.runs());
@@ -151,7 +151,7 @@ async fn a_second_sigterm_ends_it() {
         let _waiting = tokio::spawn(async move { client.on_define_domain(DOMAIN, VMI).await });
         sleep(Duration::from_millis(200)).await;
         sidecar.signal(Signal::TERM);
-        let told = "received a signal, serving on until the VM is gone";
+        let told = "received a signal; serving until the VM is gone";
         until(told, || sidecar.find_all(told).len() == 1).await;
         sidecar.signal(Signal::TERM);
         assert_ended(sidecar.exit().await);

@@ -203,7 +203,7 @@ async fn another_hypervisors_domain_is_refused() {
         let pod = Pod::with_network_info(Layout::PerSidecar);
         let (_sidecar, socket) = plugged(&pod).await;
         let error = mutate_domain(&socket, "mshv", DOMAIN, VMI, "Boot").await.unwrap_err();
-        let text = "domain_type 'mshv': only 'libvirt' is served; use a sidecar that fits this KubeVirt";
+        let text = "domain_type 'mshv': only 'libvirt' is served; use a sidecar release that supports this KubeVirt version";
         assert_eq!((error.code(), error.message()), (Code::InvalidArgument, text));
     })
     .await;

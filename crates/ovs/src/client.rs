@@ -73,7 +73,7 @@ impl Client {
         let name = Value::Array(vec![lock.into()]);
         let granted = self.rpc.call("lock", &name)?["locked"].as_bool();
         self.rpc.call("unlock", &name)?;
-        granted.map(|granted| !granted).ok_or_else(|| self.malformed("a lock's answer does not tell"))
+        granted.map(|granted| !granted).ok_or_else(|| self.malformed("a lock's answer has no 'locked'"))
     }
 
     /// A failed operation is an object with `error`, those after it are null; a failure to commit comes after all.
@@ -87,7 +87,7 @@ impl Client {
             }
             match result.is_object().then(|| OpResult::parse(&mut result)).flatten() {
                 Some(done) => parsed.push(done),
-                None => return Err(self.malformed("a result is of an unknown form")),
+                None => return Err(self.malformed("a result has an unknown form")),
             }
         }
         if parsed.len() == count {

@@ -21,7 +21,7 @@ pub fn ask(socket: &Path, method: &str, params: &[&str], deadline: Instant) -> R
         Value::String(text) => Ok(text),
         _ => {
             let (socket, doing) = (socket.to_owned(), method.to_owned());
-            Err(OvsdbError::Malformed { socket, doing, problem: "it is not a text".to_owned() })
+            Err(OvsdbError::Malformed { socket, doing, problem: "it is not a string".to_owned() })
         }
     }
 }

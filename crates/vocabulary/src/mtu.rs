@@ -11,7 +11,7 @@ pub struct Mtu(u16);
 
 /// An MTU outside 68–65535.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an MTU of {0} bytes: it must be 68 to 65535")]
+#[error("invalid MTU {0}: expected 68 to 65535 bytes")]
 pub struct MtuError(pub i64);
 
 impl Mtu {
@@ -60,7 +60,7 @@ mod tests {
         for bad in [i64::MIN, -1, 0, 67, 65536, i64::MAX] {
             assert_eq!(Mtu::try_from(bad), Err(MtuError(bad)));
         }
-        assert_eq!(MtuError(67).to_string(), "an MTU of 67 bytes: it must be 68 to 65535");
+        assert_eq!(MtuError(67).to_string(), "invalid MTU 67: expected 68 to 65535 bytes");
         assert_eq!("9000".parse(), Ok(Mtu(9000)));
         for bad in ["", "67", "65536", "+68", "1500B", "99999999999999999999"] {
             let error = bad.parse::<Mtu>().unwrap_err();

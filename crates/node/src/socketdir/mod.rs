@@ -90,7 +90,7 @@ impl SocketDir {
                 inode: stat.st_ino,
             })),
             Ok(_) | Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(failure(&self.path.join(SOCKET_FILE), "cannot be looked at", error)),
+            Err(error) => Err(failure(&self.path.join(SOCKET_FILE), "cannot be inspected", error)),
         }
     }
 
@@ -99,7 +99,7 @@ impl SocketDir {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
-            Err(error) => Err(failure(&self.path.join(name), "cannot be looked at", error)),
+            Err(error) => Err(failure(&self.path.join(name), "cannot be inspected", error)),
         }
     }
 
@@ -134,7 +134,7 @@ impl SocketDir {
     /// Whose it is.
     pub fn owner(&self) -> Result<Owner, SocketDirError> {
         let stat = rustix::fs::fstat(&self.fd);
-        let stat = stat.map_err(|error| failure(&self.path, "cannot be looked at", error))?;
+        let stat = stat.map_err(|error| failure(&self.path, "cannot be inspected", error))?;
         Ok(Owner { uid: stat.st_uid, gid: stat.st_gid })
     }
 }

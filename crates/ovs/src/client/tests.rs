@@ -110,7 +110,7 @@ fn tells_what_the_server_refuses() {
         ),
         (
             json!([null]),
-            "socket S: the answer to transact cannot be read: a result is of an unknown form; check that this is the \
+            "socket S: the answer to transact cannot be read: a result has an unknown form; check that this is the \
              right socket",
         ),
         (
