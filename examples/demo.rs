@@ -39,9 +39,7 @@ const LINKS: [(&str, &str); 2] =
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
     let pod = Pod::new()?;
-    println!(
-        "A pod of KubeVirt 1.8 as its containers see it, in a temporary directory that is called POD here."
-    );
+    println!("A KubeVirt 1.8 pod as its containers see it, in a temporary directory shown as POD.");
 
     let mut sidecar = pod.start()?;
     let client = pod.discover().await?;
@@ -52,7 +50,9 @@ async fn main() -> Outcome {
     pod.migration_target(&client).await?;
     shut_down(&pod, &client, &mut sidecar).await?;
 
-    println!("\nEverything was as said. Try it on a VM of yours: network-vhostuser-binding render --help");
+    println!(
+        "\nEverything worked as described. Try it on your own VM: network-vhostuser-binding render --help"
+    );
     Ok(())
 }
 
@@ -91,7 +91,7 @@ impl Pod {
     }
 
     fn start(&self) -> Outcome<Child> {
-        step("The sidecar starts. In a cluster it needs no arguments; here it is told where its pod is.");
+        step("The sidecar starts. In a cluster it needs no arguments; here they say where its pod is.");
         println!(
             "   network-vhostuser-binding --hook-dir POD/hooks/hook-sidecar-0 --network-info POD/podinfo/network-info"
         );
@@ -110,7 +110,7 @@ impl Pod {
     }
 
     async fn discover(&self) -> Outcome<Client> {
-        step("virt-launcher finds its socket and asks what it wants.");
+        step("virt-launcher finds the sidecar's socket and asks which calls it wants.");
         let collect = Collect {
             dir: self.path("hooks"),
             layout: Layout::PerSidecar,
@@ -127,7 +127,7 @@ impl Pod {
     }
 
     fn show_log(&self) -> Outcome {
-        step("What the sidecar logged of each NIC (as JSON in a cluster): both ends of its socket.");
+        step("What the sidecar logged about each NIC (as JSON in a cluster): both ends of its socket.");
         let log = fs::read_to_string(self.path("log"))?;
         let nics: Vec<_> =
             log.lines().filter_map(|line| line.split_once("vhost-user NIC ")).take(2).collect();
@@ -138,21 +138,23 @@ impl Pod {
 
     fn show_links(&self) -> Outcome {
         step(
-            "The links: the domain names the link, which is called the same on every node; where it leads is not.",
+            "The links: the domain names the link, whose name is the same on every node; its target differs.",
         );
         for (name, target) in LINKS {
             let link = self.hook_dir().join("userdata").join(name);
             println!("   {} -> {target}", self.shown(&link));
             ensure(fs::read_link(link)? == Path::new(target), "the link")?;
         }
-        println!("   They dangle here; the compute container has the device plugin's directories mounted.");
+        println!(
+            "   They dangle here. In a cluster the compute container has the device plugin's directories mounted."
+        );
         Ok(())
     }
 
     /// In truth that is another pod with a sidecar of its own; the same process serves here as another VMI's.
     async fn migration_target(&self, client: &Client) -> Outcome {
         step(
-            "On the target of a live migration the hook's answer is thrown away. Its links are what counts.",
+            "On the target of a live migration KubeVirt discards the hook's answer. What counts is its links.",
         );
         let elsewhere = NETWORK_INFO.replace("54ed0871", "aaaa0000").replace("d331da48", "bbbb1111");
         fs::write(self.path("podinfo/network-info"), elsewhere)?;
@@ -178,7 +180,7 @@ fn binary() -> Outcome<PathBuf> {
 
 async fn boot(client: &Client) -> Outcome<Vec<Exchange>> {
     step(
-        "A boot: three calls of OnDefineDomain. The second has KubeVirt's domain; this is what the answer adds:",
+        "A boot: three calls of OnDefineDomain. The second passes KubeVirt's domain; this is what the answer adds:",
     );
     let machine = Machine::new(Release::V1_8, placeholders_for(INTERFACES));
     let calls = boot_over(machine, DOMAIN, std::slice::from_ref(client), VMI.as_bytes())
@@ -190,7 +192,7 @@ async fn boot(client: &Client) -> Outcome<Vec<Exchange>> {
         .iter_all_changes()
         .any(|change| change.tag() == ChangeTag::Delete);
     ensure(!removed, "nothing of KubeVirt's domain is touched")?;
-    println!("   Not one of the {} bytes that came in was changed.", DOMAIN.len());
+    println!("   None of the {} input bytes was changed.", DOMAIN.len());
     Ok(calls)
 }
 
@@ -234,7 +236,7 @@ fn pieces(element: &str) -> Vec<String> {
 
 /// The third call brings what KubeVirt's own structs keep of the second answer.
 fn repaired(calls: &[Exchange]) -> Outcome {
-    step("The third call brings our NICs back as far as KubeVirt could hold them. dpdk1, for example:");
+    step("The third call returns our NICs as far as KubeVirt's structs could hold them. dpdk1, for example:");
     let [_, second, third] = calls else { return Err("three calls".into()) };
     let kept = nic(&third.given, "ua-dpdk1").ok_or("dpdk1 comes back")?;
     println!("   {kept}");
@@ -272,7 +274,7 @@ fn nic(xml: &str, alias: &str) -> Option<String> {
 }
 
 async fn shut_down(pod: &Pod, client: &Client, sidecar: &mut Child) -> Outcome {
-    step("The VM is gone: virt-launcher says Shutdown.");
+    step("The VM is gone: virt-launcher calls Shutdown.");
     client.shutdown().await?;
     let status = timeout(Duration::from_secs(5), sidecar.wait()).await??;
     println!("   exit code {}", status.code().map_or("none".to_owned(), |code| code.to_string()));

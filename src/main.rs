@@ -34,7 +34,7 @@ enum Command {
     /// Print the domain that the hook would answer with, offline
     ///
     /// Reads only the named files, never waits and changes nothing. Exit code 0: the answer is on standard output;
-    /// 1: the hook would refuse, its error is on standard error; 2: invalid usage or an unreadable file.
+    /// 1: the hook would refuse, and the reason is on standard error; 2: invalid usage or an unreadable file.
     Render(RenderArgs),
     /// Diagnose this pod: what is wrong, where, and how to fix it
     ///

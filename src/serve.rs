@@ -29,7 +29,7 @@ pub struct ServeArgs {
     log_level: Level,
     #[command(flatten)]
     hook_dirs: HookDirs,
-    /// The name this binding is registered under; without it 'vhostuser' if a NIC uses it, else the VM's only binding
+    /// The name this binding is registered under; if not set: 'vhostuser' if a NIC uses it, else the VM's only binding
     #[arg(long, value_name = "NAME", env = "NETWORK_BINDING_PLUGIN_NAME")]
     binding_name: Option<String>,
     /// This container's name, 'hook-sidecar-N' (KubeVirt 1.6 and later set it)

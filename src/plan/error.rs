@@ -16,8 +16,8 @@ pub enum PlanError {
     },
     /// Nothing says whether another name is this sidecar's, too.
     #[error(
-        "network '{network}' uses the binding plugin {}, this sidecar serves {}, and KubeVirt before 1.9 does not tell it \
-         whether both names are its own: use {ours} for this NIC too, or set NETWORK_BINDING_PLUGIN_NAME in the image of \
+        "network '{network}' uses the binding plugin {}, but this sidecar serves {}, and KubeVirt before 1.9 does not tell the \
+         sidecar whether both names are its own: use {ours} for this NIC too, or set NETWORK_BINDING_PLUGIN_NAME in the image of \
          each name", Quoted(.theirs), Quoted(.ours), ours = Quoted(.ours)
     )]
     SecondName {

@@ -7,7 +7,7 @@ use vocabulary::{MacAddr, NetworkName, QueuePairs, Quoted, SocketMode};
 pub enum Warning {
     /// The VM asks for more queue pairs than a NIC may have.
     #[error(
-        "multiqueue: {wanted} vCPUs need {wanted} queue pairs, the NICs get {given} (DPDK supports at most 128; see \
+        "multiqueue: {wanted} vCPUs need {wanted} queue pairs, but the NICs get {given} (DPDK supports at most 128; see \
          --max-queue-pairs)"
     )]
     QueuesCut {

@@ -41,7 +41,7 @@ pub struct RenderArgs {
     diff: bool,
     #[command(flatten)]
     hook_dirs: HookDirs,
-    /// The name this binding is registered under; without it 'vhostuser' if a NIC uses it, else the VM's only binding
+    /// The name this binding is registered under; if not set: 'vhostuser' if a NIC uses it, else the VM's only binding
     #[arg(long, value_name = "NAME")]
     binding_name: Option<String>,
     /// The sidecar container's name, 'hook-sidecar-N'

@@ -32,7 +32,7 @@ pub enum PathError {
     #[error("path {} names a directory, not a socket", Quoted(.0))]
     NoFileName(String),
     /// Directly in the root directory, which cannot be a socket directory of its own.
-    #[error("path {} is in the root directory, a socket needs its own directory", Quoted(.0))]
+    #[error("path {} is in the root directory, but a socket needs its own directory", Quoted(.0))]
     InRoot(String),
     /// Longer than the kernel accepts.
     #[error("path {} has {length} bytes, more than the {max} of {what}", Quoted(.path))]
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(refusal("/"), "path '/' names a directory, not a socket");
         assert_eq!(
             refusal("/vhost.sock"),
-            "path '/vhost.sock' is in the root directory, a socket needs its own directory"
+            "path '/vhost.sock' is in the root directory, but a socket needs its own directory"
         );
         assert_eq!(refusal("/run/\u{fffe}"), r"path '/run/\u{fffe}' contains a control character");
         assert_eq!(refusal("/run/."), "path '/run/.' names a directory, not a socket");
