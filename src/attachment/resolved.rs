@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
+
 use crate::plan::{Attachments, Warning};
-use vocabulary::Quoted;
+use vocabulary::{NetworkName, Quoted};
 
 /// Attachments of our networks, and of those of other sidecars that the same sources list.
 #[derive(Debug, Clone, Default)]
@@ -7,6 +9,8 @@ pub(crate) struct Resolved {
     pub(crate) own: Attachments,
     /// As far as they are there and usable; never waited for.
     pub(crate) others: Attachments,
+    /// Others' vhost-user networks that are there and not usable.
+    pub(crate) unusable: BTreeSet<NetworkName>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -21,7 +25,7 @@ impl Resolved {
             self.others.remove(&network);
             self.own.entry(network).or_insert(attachment);
         }
-        self.warnings = later.warnings;
+        (self.warnings, self.unusable) = (later.warnings, later.unusable);
         for (network, attachment) in later.others {
             if self.own.contains_key(&network) {
                 continue;

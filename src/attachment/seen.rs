@@ -48,6 +48,7 @@ impl Seen {
         if let Ok(info) = &self.info {
             let Others { usable, unusable } = info.others(own);
             resolved.others.extend(usable);
+            resolved.unusable.extend(unusable.iter().filter_map(|(network, _)| network.parse().ok()));
             resolved.warnings.extend(unusable.into_iter().map(|(network, why)| skipped(network, &why)));
         }
         for (network, found) in self.claims.iter().filter(|(network, _)| !own.contains(network)) {

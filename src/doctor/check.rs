@@ -33,7 +33,9 @@ fn plugin(seen: &Plugin, report: &mut Report) {
                 .to_owned(),
         ),
         Plugin::Served(socket) => {
-            report.facts.push(format!("KubeVirt's plugin framework is served: {}", socket.display()))
+            let socket = socket.display();
+            let fact = format!("KubeVirt's plugin framework is served: {socket}; the Plugin object must name this path");
+            report.facts.push(fact);
         }
         Plugin::Missing(socket) => report.findings.push(Finding::new(
             Id::PluginSocketMissing,
@@ -48,6 +50,8 @@ fn plugin(seen: &Plugin, report: &mut Report) {
 fn hook_dir(pod: &Snapshot, findings: &mut Vec<Finding>) {
     let path = pod.hook_dir.display();
     match pod.writable {
+        // A pod with the plugin framework alone has none.
+        None if matches!(pod.container, Container::Compute(_)) => {}
         None => findings.push(Finding::new(
             Id::HookDirMissing,
             &path,
@@ -168,7 +172,10 @@ fn of_network(seen: &Sidecar, network: &NetworkName, attachment: &Attachment, re
             format_args!(
                 "the link of network '{network}' should point to {wanted}: QEMU finds no socket directory"
             ),
-            "find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0",
+            format_args!(
+                "find in the sidecar's log why it refused the call: kubectl logs <pod> -c {}",
+                if seen.hooks { "hook-sidecar-0" } else { "plugin-vhostuser" }
+            ),
         ));
     }
 }

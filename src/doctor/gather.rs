@@ -6,9 +6,12 @@ use super::{
     args::PodArgs,
     snapshot::{Behind, Container, Link, Plugin, Sidecar, Snapshot},
 };
-use crate::config::{ContainerName, PluginSocket, SourceArgs};
+use crate::config::{ContainerName, HookDirs, PluginSocket, SourceArgs};
 use crate::downwardapi;
 use host_io::look::{self, Kind};
+
+/// KubeVirt mounts this volume into compute and into no sidecar (`virt-controller/services/rendervolumes.go`).
+const COMPUTE_ONLY: &str = "/var/run/kubevirt-private";
 
 pub(super) fn gather(args: &PodArgs) -> Snapshot {
     let hook_dir = args.hook_dirs.volume();
@@ -17,7 +20,7 @@ pub(super) fn gather(args: &PodArgs) -> Snapshot {
         .map(|_| look::writable(hook_dir));
     let name = ContainerName::parse(&args.container_name);
     let container = match name.is_none() && is_compute(args) {
-        true => Container::Compute(links_in_compute(hook_dir)),
+        true => Container::Compute(links_in_compute(&args.hook_dirs)),
         false => Container::Sidecar(sidecar(args, name.as_ref())),
     };
     Snapshot {
@@ -30,16 +33,19 @@ pub(super) fn gather(args: &PodArgs) -> Snapshot {
 
 fn plugin(socket: &PluginSocket) -> Plugin {
     let path = socket.path().to_owned();
-    match (look::behind(socket.dir()), look::there(&path)) {
-        (None, _) => Plugin::NotMounted,
-        (Some(_), None) => Plugin::Missing(path),
-        (Some(_), Some(_)) => Plugin::Served(path),
+    let is_socket = look::there(&path).is_some_and(|found| found.kind == Kind::Socket);
+    match look::behind(socket.dir()) {
+        None => Plugin::NotMounted,
+        Some(_) if is_socket => Plugin::Served(path),
+        Some(_) => Plugin::Missing(path),
     }
 }
 
-/// Compute sees one directory for each sidecar, and has no network-info.
+/// Compute sees one directory for each sidecar. In KubeVirt ≤ 1.5 a sidecar sees the same, so only the mount tells.
 fn is_compute(args: &PodArgs) -> bool {
-    look::there(&args.sources.network_info).is_none() && !sidecars(&args.hook_dirs.hook_dir).is_empty()
+    let no_info = look::there(&args.sources.network_info).is_none();
+    look::there(Path::new(COMPUTE_ONLY)).is_some()
+        || no_info && !sidecars(&args.hook_dirs.hook_dir).is_empty()
 }
 
 fn sidecars(hook_dir: &Path) -> Vec<String> {
@@ -69,8 +75,10 @@ fn made(links: &Path) -> Option<Vec<(String, String)>> {
     Some(names.into_iter().filter_map(|name| look::link(&links.join(&name)).map(|to| (name, to))).collect())
 }
 
-fn links_in_compute(hook_dir: &Path) -> Vec<Link> {
-    let dirs = sidecars(hook_dir).into_iter().map(|name| hook_dir.join(name).join("userdata"));
+/// Below each sidecar's directory, and below the plugin's.
+fn links_in_compute(HookDirs { hook_dir, plugin_socket, .. }: &HookDirs) -> Vec<Link> {
+    let of_sidecars = sidecars(hook_dir).into_iter().map(|name| hook_dir.join(name));
+    let dirs = of_sidecars.chain([plugin_socket.dir().to_owned()]).map(|dir| dir.join("userdata"));
     dirs.flat_map(|dir| {
         let links = made(&dir).unwrap_or_default();
         links.into_iter().map(move |(name, target)| link(&dir, &name, target))

@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
     path::PathBuf,
 };
 
@@ -199,11 +202,11 @@ fn paths_and_links() {
     expect![[r#"
         link-wrong: the link of network 'net1' should point to /var/run/vhostuser/s-0: QEMU finds no socket directory
           where: T/hooks/userdata/LINK -> nothing
-          fix:   find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| fs::remove_file(pod.link()).unwrap()));
+          fix:   find in the sidecar's log why it refused the call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| fs::remove_file(pod.link()).unwrap()));
     expect![[r#"
         link-wrong: the link of network 'net1' should point to /var/run/vhostuser/s-0: QEMU finds no socket directory
           where: T/hooks/userdata/LINK -> '/elsewhere'
-          fix:   find in the sidecar's log why it refused the hook call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| {
+          fix:   find in the sidecar's log why it refused the call: kubectl logs <pod> -c hook-sidecar-0"#]].assert_eq(&broken(|pod| {
         fs::remove_file(pod.link()).unwrap();
         symlink("/elsewhere", pod.link()).unwrap();
     }));
@@ -221,6 +224,19 @@ fn in_compute() {
         link-broken: there is no such directory in compute: the pod does not have the device (QEMU: 'Failed to bind socket … No such file or directory')
           where: T/hooks/hook-sidecar-0/userdata/LINK -> 'T/device'
           fix:   request the NAD's resource in the VM, once for each NIC: kubectl get pod <pod> -o jsonpath='{.spec.containers[*].resources}'"#]].assert_eq(&pod.said().1[0].replace(&link_name(), "LINK"));
+}
+
+/// Of a sidecar without hooks, whose links are beside the plugin's socket.
+#[test]
+fn in_compute_without_hooks() {
+    let pod = Pod::compute();
+    let plugin = pod.args.hook_dirs.plugin_socket.dir().join("userdata");
+    fs::create_dir_all(&plugin).unwrap();
+    symlink(pod.dir.path().join("nothing"), plugin.join(link_name())).unwrap();
+    let broken: Vec<_> = pod.said().1.into_iter().filter(|text| text.starts_with("link-broken")).collect();
+    assert_eq!(broken.len(), 1);
+    let place = format!("where: T/plugin/userdata/{} -> 'T/nothing'", link_name());
+    assert!(broken[0].contains(&place), "{}", broken[0]);
 }
 
 #[test]
@@ -262,8 +278,13 @@ fn the_plugin_framework() {
         plugin-socket-missing: the directory is mounted and the socket is missing: virt-launcher waits 30 s for it and refuses the VM
           where: T/plugin/v.sock
           fix:   use the same file name in the Plugin object's socketPath and in the sidecar's VHOSTUSER_PLUGIN_SOCKET; if it is the same, update the sidecar's image"#]].assert_eq(&plugin(&pod));
-    fs::write(pod.args.hook_dirs.plugin_socket.path(), "").unwrap();
-    expect!["KubeVirt's plugin framework is served: T/plugin/v.sock"].assert_eq(&plugin(&pod));
+    let path = pod.args.hook_dirs.plugin_socket.path();
+    fs::write(path, "").unwrap();
+    assert!(plugin(&pod).starts_with("plugin-socket-missing: "), "{}", plugin(&pod));
+    fs::remove_file(path).unwrap();
+    let _listener = UnixListener::bind(path).unwrap();
+    expect!["KubeVirt's plugin framework is served: T/plugin/v.sock; the Plugin object must name this path"]
+        .assert_eq(&plugin(&pod));
 }
 
 /// Without hooks the links are beside the plugin's socket.
@@ -273,11 +294,11 @@ fn a_sidecar_without_hooks() {
     pod.args.container_name = String::new();
     pod.args.hook_dirs.without_hooks = true;
     fs::rename(&pod.args.hook_dirs.hook_dir, pod.args.hook_dirs.plugin_socket.dir()).unwrap();
-    fs::write(pod.args.hook_dirs.plugin_socket.path(), "").unwrap();
+    let _listener = UnixListener::bind(pod.args.hook_dirs.plugin_socket.path()).unwrap();
     let facts = [
         "no hooks: only the plugin framework is served",
         "network net1: /var/run/vhostuser/s-0/vhost.sock, guest listens, switch connects",
-        "KubeVirt's plugin framework is served: T/plugin/v.sock",
+        "KubeVirt's plugin framework is served: T/plugin/v.sock; the Plugin object must name this path",
     ];
     let report = examine(&pod.args);
     let shown = |text: String| text.replace(pod.dir.path().to_str().unwrap(), "T");

@@ -51,7 +51,7 @@ mod tests {
     fn resolved(own: &[(&str, &str)], others: &[(&str, &str)]) -> Resolved {
         let map =
             |list: &[(&str, &str)]| list.iter().map(|(net, path)| (name(net), attachment(path))).collect();
-        Resolved { own: map(own), others: map(others), warnings: Vec::new() }
+        Resolved { own: map(own), others: map(others), ..Resolved::default() }
     }
 
     #[test]

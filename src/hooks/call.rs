@@ -32,7 +32,7 @@ impl Calls {
 
     async fn define_for(&self, vmi: &Vmi, domain_xml: Vec<u8>) -> Result<Vec<u8>, CallError> {
         let config = &self.config.nics;
-        let Some(prepared) = define::prepare(vmi, &domain_xml, config)? else {
+        let Some(mut prepared) = define::prepare(vmi, &domain_xml, config)? else {
             let names = vmi.binding_names();
             match &config.binding_name {
                 Some(ours) if !names.is_empty() => {
@@ -50,7 +50,10 @@ impl Calls {
         // Again, after the wait: what another call of this boot has answered with meanwhile counts. No other call comes
         // between here and `keep`.
         let mut cache = self.cache();
-        let resolved = cache.recall(&key).cloned().unwrap_or_default().joined(found);
+        let known = cache.recall(&key).cloned().unwrap_or_default();
+        prepared.requests.answered = !known.own.is_empty();
+        let resolved = known.joined(found);
+        prepared.requests.unusable.clone_from(&resolved.unusable);
         let defined = prepared.define(&resolved.own, &resolved.others, config)?;
         create_links(&config.layout.links, &defined.plan)?;
         log(&defined.plan, &resolved);

@@ -111,7 +111,7 @@ fn serve_on(
     }
     async move {
         let Some((_socket, listener)) = bound else { return Ok(()) };
-        let stopped = async { while stop.changed().await.is_ok() {} };
+        let stopped = async { drop(stop.changed().await) };
         router.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopped).await
     }
 }

@@ -1,9 +1,6 @@
 //! Which binding name is ours.
 
-use std::collections::BTreeMap;
-
 use super::error::PlanError;
-use crate::attachment::Attachment;
 use crate::vmi::Vmi;
 use vocabulary::NetworkName;
 
@@ -34,7 +31,7 @@ pub(super) fn ours<'a>(vmi: &'a Vmi, configured: Option<&'a str>) -> Result<Opti
 pub(super) fn second_name(
     vmi: &Vmi,
     configured: Option<&str>,
-    others: &BTreeMap<NetworkName, Attachment>,
+    is_vhost_user: impl Fn(&NetworkName) -> bool,
 ) -> Option<PlanError> {
     if configured.is_some() {
         return None;
@@ -42,7 +39,7 @@ pub(super) fn second_name(
     let ours = self::ours(vmi, None).ok()??;
     vmi.interfaces.iter().filter(|found| !found.is_absent()).find_map(|found| {
         let theirs = found.binding.clone().filter(|theirs| theirs != ours)?;
-        let network = found.name.parse().ok().filter(|network| others.contains_key(network))?;
+        let network = found.name.parse().ok().filter(&is_vhost_user)?;
         Some(PlanError::SecondName { network, ours: ours.to_owned(), theirs })
     })
 }

@@ -14,11 +14,11 @@ pub enum PlanError {
         /// The names.
         names: Vec<String>,
     },
-    /// Nothing says whether another name is this sidecar's, too.
+    /// Nothing says whether another name is this sidecar's, too. KubeVirt ≥ 1.9 does say it.
     #[error(
-        "network '{network}' uses the binding plugin {}, but this sidecar serves {}, and KubeVirt before 1.9 does not tell the \
-         sidecar whether both names are its own: use {ours} for this NIC too, or set NETWORK_BINDING_PLUGIN_NAME in the image of \
-         each name", Quoted(.theirs), Quoted(.ours), ours = Quoted(.ours)
+        "network '{network}' uses the binding plugin {}, but this sidecar serves {}, and nothing says whether both names are \
+         registered with its image: use {ours} for this NIC too, or set NETWORK_BINDING_PLUGIN_NAME in the image of each \
+         name", Quoted(.theirs), Quoted(.ours), ours = Quoted(.ours)
     )]
     SecondName {
         /// A vhost-user network that this sidecar would leave without a NIC.

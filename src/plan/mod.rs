@@ -12,7 +12,7 @@ mod nic;
 mod rules;
 mod warning;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attachment::Attachment;
 use crate::config::{Layout, NicConfig};
@@ -36,6 +36,10 @@ pub struct NicRequests {
     pub nics: Vec<NicRequest>,
     /// Logged, never returned.
     pub warnings: Vec<Warning>,
+    /// Vhost-user networks that are not ours, and whose device-info cannot be used.
+    pub unusable: BTreeSet<NetworkName>,
+    /// An earlier call of this boot was answered: KubeVirt cannot recover from a refusal.
+    pub answered: bool,
     numbered_at_random: bool,
 }
 
@@ -80,7 +84,7 @@ impl NicRequests {
         if numbered_at_random {
             warnings.push(Warning::SeveralBindings { names });
         }
-        Ok(Self { nics, warnings, numbered_at_random })
+        Ok(Self { nics, warnings, unusable: BTreeSet::new(), answered: false, numbered_at_random })
     }
 
     /// Decides everything. `others` are attachments of networks that are not ours; they get links too, because with
@@ -92,9 +96,10 @@ impl NicRequests {
         others: &Attachments,
         config: &NicConfig,
     ) -> Result<Plan, PlanError> {
-        let Self { nics: requests, mut warnings, numbered_at_random } = self;
-        match binding::second_name(vmi, config.binding_name.as_deref(), others) {
-            Some(error) if vmi.migrating => warnings.push(Warning::NotRefused(error)),
+        let Self { nics: requests, mut warnings, unusable, answered, numbered_at_random } = self;
+        let is_vhost_user = |network: &_| others.contains_key(network) || unusable.contains(network);
+        match binding::second_name(vmi, config.binding_name.as_deref(), is_vhost_user) {
+            Some(error) if vmi.migrating || answered => warnings.push(Warning::NotRefused(error)),
             Some(error) => return Err(error),
             None => {}
         }

@@ -69,8 +69,9 @@ pub enum Warning {
         /// The mode here.
         mode: SocketMode,
     },
-    /// A boot would be refused. A migration target is not, because the VM may run since before this rule.
-    #[error("not refused, because the VM is being migrated: {0}")]
+    /// The first call of a boot would be refused. A migration target is not, because the VM may have run since before
+    /// this rule, nor is a later call, because an earlier one was answered.
+    #[error("the next boot will be refused: {0}")]
     NotRefused(PlanError),
     /// Another sidecar's network cannot be used; it gets no link from us.
     #[error("no link for another sidecar's network {}: {reason}", Quoted(.network))]

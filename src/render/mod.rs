@@ -82,10 +82,11 @@ fn render(args: &RenderArgs, nics: &NicConfig) -> Result<Vec<u8>, Failure> {
         manifest::vmi_json(&manifest).map_err(|problem| Failure::Refused(format!("VMI: {problem}")))?;
     json.warning.into_iter().for_each(warn);
     let vmi = Vmi::parse(&json.vmi).map_err(refused)?;
-    let Some(prepared) = define::prepare(&vmi, &domain, nics).map_err(refused)? else {
+    let Some(mut prepared) = define::prepare(&vmi, &domain, nics).map_err(refused)? else {
         return Ok(if args.diff { Vec::new() } else { domain });
     };
     let resolved = resolve(&prepared, args)?;
+    prepared.requests.unusable.clone_from(&resolved.unusable);
     let defined = prepared.define(&resolved.own, &resolved.others, nics).map_err(refused)?;
     defined.plan.warnings.iter().chain(&resolved.warnings).for_each(warn);
     if args.diff {

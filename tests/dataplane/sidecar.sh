@@ -10,7 +10,7 @@ umount --lazy /run/vhostuser
 mount --bind "$pod/podinfo" /etc/podinfo
 mount -o remount,bind,ro /etc/podinfo
 hooks=$pod/hooks/hook-sidecar-0 plugin=$pod/plugin-sockets/vhostuser
-hook_env="CONTAINER_NAME=hook-sidecar-0 NETWORK_BINDING_PLUGIN_NAME=vhostuser"
+hook_env=CONTAINER_NAME=hook-sidecar-0
 [ -d "$hooks" ] || { hooks=''; hook_env=VHOSTUSER_WITHOUT_HOOKS=true; }
 [ -d "$plugin" ] || plugin=''
 [ -z "$hooks" ] || mount --bind "$hooks" /mnt
@@ -28,8 +28,7 @@ mount -o remount,ro /run
 mount -o remount,bind,ro /tmp
 mount -o remount,bind,ro /
 
-# shellcheck disable=SC2086 # two variables
-exec env -i PATH="$PATH" $hook_env \
+exec env -i PATH="$PATH" "$hook_env" NETWORK_BINDING_PLUGIN_NAME=vhostuser \
   XDG_CACHE_HOME=/var/run/kubevirt-private XDG_CONFIG_HOME=/var/run/kubevirt-private XDG_RUNTIME_DIR=/var/run \
   setpriv --reuid 107 --regid 107 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
   /opt/network-vhostuser-binding

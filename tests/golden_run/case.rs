@@ -74,8 +74,12 @@ impl Case {
     }
 
     pub async fn check(&self) -> Checked {
-        if let (true, Expected::Answer(answer)) = (self.is_without_hooks(), &self.expected) {
-            return self.check_render(answer);
+        if self.is_without_hooks() {
+            return match &self.expected {
+                Expected::Answer(answer) => self.check_render(answer),
+                Expected::Refusal(refusal) => self.check_refused_render(refusal),
+                Expected::Nothing => Err("neither expected.xml nor expected.error".to_owned()),
+            };
         }
         let sidecar = Sidecar::start(&self.folder, &self.flags).await;
         match &self.expected {
@@ -93,7 +97,9 @@ impl Case {
 
     pub async fn update(&self) -> Checked {
         if self.is_without_hooks() {
-            fs::write(self.folder.join("expected.xml"), self.render().stdout).unwrap();
+            let output = self.render();
+            same("render's exit code", "Some(0)", &format!("{:?}", output.status.code()))?;
+            fs::write(self.folder.join("expected.xml"), output.stdout).unwrap();
             return Ok(());
         }
         let sidecar = Sidecar::start(&self.folder, &self.flags).await;

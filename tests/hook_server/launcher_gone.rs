@@ -59,8 +59,8 @@ async fn it_ends_when_the_launcher_has_gone() {
     .await;
 }
 
-/// The plugin framework has no `Shutdown`, so this is how a sidecar without hooks always ends. The kubelet ends a native
-/// sidecar with SIGTERM after the other containers, and at a pod's deletion together with them.
+/// The plugin framework has no `Shutdown`, so this is how a sidecar without hooks always ends. The kubelet sends a native
+/// sidecar SIGTERM once the other containers have ended; an added ordinary container gets it together with them.
 #[tokio::test]
 async fn a_sidecar_without_hooks_ends_so_too() {
     if !in_own_network("launcher_gone::a_sidecar_without_hooks_ends_so_too").await {

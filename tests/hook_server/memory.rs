@@ -61,7 +61,7 @@ async fn a_boot_is_not_refused_for_what_comes_after_its_first_call() {
             1,
         );
         let first = sidecar.client().on_define_domain(DOMAIN, vmi.clone()).await.unwrap();
-        for path in ["/var/run/vhost-user/54ed0871/vhost.sock", "../x"] {
+        for path in ["/var/run/vhost-user/54ed0871/vhost.sock", "../x", "/var/run/vhost-user/other/vhost.sock"] {
             let late = format!(
                 r#"{{"interfaces": [{{"network":"other","deviceInfo":{{"type":"vhost-user","vhost-user":{{"path":"{path}"}}}}}}, "#
             );

@@ -159,14 +159,7 @@ pub async fn boot_over(
     sidecars: &[Client],
     vmi: &[u8],
 ) -> Result<Vec<Exchange>, Refused<Status>> {
-    let mut calls = Vec::new();
-    while let Some(given) = machine.next_input(domain, &calls) {
-        match through(sidecars, &given, vmi).await {
-            Ok(answer) => calls.push(Exchange { given, answer }),
-            Err(error) => return Err(Refused { error, calls }),
-        }
-    }
-    Ok(calls)
+    exchanges(machine, domain, async |given| through(sidecars, given, vmi).await).await
 }
 
 /// [`boot`] of a cluster with the gate `Plugins` and a `Plugin` object: each answer is what libvirt is given, and KubeVirt
@@ -177,9 +170,17 @@ pub async fn boot_through(
     pipeline: &Pipeline<'_>,
     vmi: &[u8],
 ) -> Result<Vec<Exchange>, Refused<Status>> {
+    exchanges(machine, domain, async |given| pipeline.define(given, vmi).await).await
+}
+
+async fn exchanges(
+    machine: Machine,
+    domain: &str,
+    hook: impl AsyncFn(&str) -> Result<String, Status>,
+) -> Result<Vec<Exchange>, Refused<Status>> {
     let mut calls = Vec::new();
     while let Some(given) = machine.next_input(domain, &calls) {
-        match pipeline.define(&given, vmi).await {
+        match hook(&given).await {
             Ok(answer) => calls.push(Exchange { given, answer }),
             Err(error) => return Err(Refused { error, calls }),
         }
@@ -198,7 +199,7 @@ pub async fn migration_target_over(domain: &str, sidecars: &[Client], vmi: &[u8]
     through(sidecars, domain, vmi).await.map(drop)
 }
 
-async fn through(sidecars: &[Client], domain: &str, vmi: &[u8]) -> Result<String, Status> {
+pub(super) async fn through(sidecars: &[Client], domain: &str, vmi: &[u8]) -> Result<String, Status> {
     let mut xml = domain.to_owned();
     for sidecar in sidecars {
         xml = sidecar.on_define_domain(xml, vmi).await?;

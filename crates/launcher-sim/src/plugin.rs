@@ -1,11 +1,13 @@
 //! The pipeline of KubeVirt's plugin framework (pkg/virt-launcher/virtwrap/plugins, KubeVirt 1.9): what it makes of the
 //! legacy hook's answer, and the call to a plugin's socket.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
+use tokio::time::sleep;
 use tonic::{Code, Status};
 
 use super::{
+    boot::through,
     client::{CALLBACK_DEADLINE, Client, request, within},
     dial::dial,
     libvirtxml::render,
@@ -56,7 +58,19 @@ pub async fn mutate_domain(
     Ok(domain)
 }
 
-/// A plugin with a sidecar: its socket's path, in the `Plugin` object.
+/// plugins/sidecar.go looks for the file every 500 ms, for 30 s.
+async fn wait_for(socket: &Path) -> Result<(), Status> {
+    for _ in 0..60 {
+        if socket.exists() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    let text = format!("sidecar socket {} not ready after 30s: context deadline exceeded", socket.display());
+    Err(Status::deadline_exceeded(text))
+}
+
+/// What a cluster with a `Plugin` object does in each call.
 pub struct Pipeline<'p> {
     /// The legacy hook sidecars, called first.
     pub sidecars: &'p [Client],
@@ -70,11 +84,7 @@ impl Pipeline<'_> {
     /// # Errors
     /// Of a sidecar or a plugin.
     pub async fn define(&self, domain: &str, vmi: &[u8]) -> Result<String, Status> {
-        let mut xml = domain.to_owned();
-        for sidecar in self.sidecars {
-            xml = sidecar.on_define_domain(xml, vmi).await?;
-        }
-        self.mutate(&xml, vmi, "Boot").await
+        self.mutate(&through(self.sidecars, domain, vmi).await?, vmi, "Boot").await
     }
 
     /// A migration target: the legacy answer is discarded before the plugins are asked, and theirs are, too.
@@ -82,16 +92,15 @@ impl Pipeline<'_> {
     /// # Errors
     /// Of a sidecar or a plugin.
     pub async fn migration_target(&self, domain: &str, vmi: &[u8]) -> Result<(), Status> {
-        for sidecar in self.sidecars {
-            sidecar.on_define_domain(domain, vmi).await?;
-        }
+        through(self.sidecars, domain, vmi).await?;
         self.mutate(domain, vmi, "MigrationTarget").await.map(drop)
     }
 
-    /// One object goes from plugin to plugin, rendered for each.
+    /// One object goes from plugin to plugin, rendered for each. A socket is waited for; any file counts.
     async fn mutate(&self, domain: &str, vmi: &[u8], context: &str) -> Result<String, Status> {
         let mut xml = request_form(domain);
         for socket in self.plugins {
+            wait_for(socket).await?;
             xml = render(&mutate_domain(socket, "libvirt", xml, vmi, context).await?);
         }
         Ok(xml)

@@ -13,7 +13,7 @@ use crate::migration::migrate;
 /// The symptom, in the words of libvirt.
 const LOST: &str = "Missing required attribute 'path' in element 'source'";
 
-/// The gate, another's `Plugin` object, and none of ours.
+/// The gate and another `Plugin` object, but not this project's.
 pub(crate) fn another_plugin_alone_makes_libvirt_refuse_the_vm(stage: &mut Stage<'_>) -> Result<()> {
     let pod = stage.pod_in("a", &Vm::new(vec![Nic::new("blue")]), Framework::AnotherPlugin)?;
     let refused = boot(&pod).err().context("libvirt has defined a NIC without a path")?;

@@ -19,7 +19,15 @@ fn recorded(case: &str) -> Json {
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// Go's name of each field on the condition's way is the JSON name with a capital letter.
+/// The VMI as KubeVirt's struct has it: the fields of `metadata` are the VMI's own (`metav1.ObjectMeta` is embedded).
+fn as_go_struct(vmi: &Json) -> Json {
+    let mut names = with_go_names(vmi);
+    let metadata = names.as_object_mut().unwrap().remove("Metadata").unwrap();
+    names.as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+    names
+}
+
+/// Go's name of each field that a condition needs is the JSON name with a capital letter.
 fn with_go_names(json: &Json) -> Json {
     let capital = |name: &str| name[..1].to_uppercase() + &name[1..];
     match json {
@@ -41,8 +49,9 @@ fn matches(text: &str, vmi: &Json) -> Result<Value, ExecutionError> {
 }
 
 #[test]
-fn it_is_true_for_vms_with_a_nic_of_ours() {
+fn it_is_true_for_vms_with_our_binding() {
     assert_eq!(condition(), CONDITION);
+    assert_eq!(object("base/plugin.yaml", "Plugin")["spec"]["failureStrategy"], "Fail");
     let cases = [
         ("binding-named-by-flag", true), // masquerade, ours and another binding
         ("eight-nics", true),
@@ -50,11 +59,11 @@ fn it_is_true_for_vms_with_a_nic_of_ours() {
         ("refused-ambiguous-binding", false), // two other bindings
     ];
     for (case, expected) in cases {
-        let matched = matches(&condition(), &with_go_names(&recorded(case)));
+        let matched = matches(&condition(), &as_go_struct(&recorded(case)));
         assert_eq!(matched, Ok(Value::Bool(expected)), "{case}");
     }
     // In Go a list that nobody has set is an empty one.
-    let mut without_nics = with_go_names(&recorded("no-nic-of-ours"));
+    let mut without_nics = as_go_struct(&recorded("no-nic-of-ours"));
     without_nics["Spec"]["Domain"]["Devices"]["Interfaces"] = json!([]);
     assert_eq!(matches(&condition(), &without_nics), Ok(Value::Bool(false)));
 }
@@ -65,6 +74,8 @@ fn the_other_dialects_names_fail() {
     let vmi = recorded("eight-nics");
     let no_such = |name: &str| Err(ExecutionError::NoSuchKey(Arc::new(name.to_owned())));
     assert_eq!(matches(WITH_JSON_NAMES, &vmi), Ok(Value::Bool(true)));
-    assert_eq!(matches(WITH_JSON_NAMES, &with_go_names(&vmi)), no_such("spec"));
+    assert_eq!(matches(WITH_JSON_NAMES, &as_go_struct(&vmi)), no_such("spec"));
+    assert_eq!(matches("vmi.Metadata.Name == 'x'", &as_go_struct(&vmi)), no_such("Metadata"));
+    assert_eq!(matches("vmi.Namespace == 'default'", &as_go_struct(&vmi)), Ok(Value::Bool(true)));
     assert_eq!(matches(&condition(), &vmi), no_such("Spec"));
 }

@@ -27,7 +27,21 @@ impl Policy {
         let policy = object(&file, "MutatingAdmissionPolicy");
         let binding = object(&file, "MutatingAdmissionPolicyBinding");
         assert_eq!(binding["spec"], json!({"policyName": policy["metadata"]["name"]}));
-        Self(policy["spec"].clone())
+        let spec = &policy["spec"];
+        assert_eq!(
+            [&spec["failurePolicy"], &spec["reinvocationPolicy"], &spec["matchConstraints"]],
+            [
+                &json!("Fail"),
+                &json!("Never"),
+                &json!({
+                    "objectSelector": {"matchLabels": {"kubevirt.io": "virt-launcher"}},
+                    "resourceRules": [
+                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]},
+                    ],
+                }),
+            ]
+        );
+        Self(spec.clone())
     }
 
     /// The pod after the policy, or the name of what kept the policy from it.
