@@ -19,7 +19,7 @@ use super::{
     environment::Target,
     error::{CniError, Failure},
     files::APPLICATION_FILE,
-    found::{Found, Ours},
+    found::Found,
     ids,
     ipam::{Addresses, Ipam, given},
     port::Wish,
@@ -29,7 +29,6 @@ use super::{
 };
 use node::fields::Mistakes;
 use node::socketdir::{Socket, SocketDir};
-use ovs::rows::NextConfig;
 use vocabulary::device_info::DeviceInfo;
 use vocabulary::{SOCKET_FILE, SocketMode};
 
@@ -143,23 +142,15 @@ impl Adding<'_> {
         addresses: Option<&Addresses>,
         done: &mut Done,
     ) -> Result<Option<i64>, CniError> {
-        let attachment = ids::of_attachment(&self.asked.target.attachment);
-        let creation = self.port.creation(with_bridge, attachment, addresses.map(Addresses::note));
+        let ovsdb = self.asked.network.ovsdb.as_ref();
+        let wanted = self.port.wanted(ovsdb, addresses.map(Addresses::note));
+        let made = ovs.plug(&wanted, with_bridge);
         // Without an answer it is not known whether it was carried out.
-        done.port = true;
-        match ovs.ask(creation.operations) {
-            Ok(answers) => {
-                let config = answers.last().rows::<NextConfig>()?.pop();
-                Ok(Some(config.map_or(0, |NextConfig(config)| config)))
-            }
-            Err(error) => {
-                done.port = error.operation().is_none();
-                match error.operation() {
-                    Some((index, "timed out")) if index < creation.guards => Ok(None),
-                    _ => Err(error.into()),
-                }
-            }
-        }
+        done.port = match &made {
+            Ok(made) => made.is_some(),
+            Err(error) => error.operation().is_none(),
+        };
+        Ok(made?)
     }
 
     /// Another than the one that was there before.
@@ -207,7 +198,7 @@ impl Adding<'_> {
     fn unplug(&self, clock: Clock) -> Result<Vec<String>, CniError> {
         let Asked { network, target, .. } = &self.asked;
         let mut ovs = Ovs::reach(network, clock)?;
-        let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
+        let ours = ovs.ours(&ids::of_attachment(&target.attachment))?;
         remove(&mut ovs, &network.root, &ours)
     }
 }

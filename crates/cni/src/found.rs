@@ -4,9 +4,8 @@ use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
 use ovs::{
     Obstacle, OvsdbError,
     judge::judge,
-    operation::{Condition, Operation},
+    operation::Condition,
     rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select, select_whole},
-    value::Datum,
 };
 use vocabulary::SocketMode;
 
@@ -87,42 +86,5 @@ impl FoundPort {
         let bridges = answers.rows()?.into_iter().map(|bridge: Bridge| bridge.name).collect();
         let qos = if port.qos.is_some() { answers.rows()?.pop() } else { None };
         Ok(Self { port, qos, bridges })
-    }
-}
-
-/// What carries our marks.
-#[derive(Debug, Clone, Default)]
-pub struct Ours {
-    /// Ports.
-    pub ports: Vec<Port>,
-    /// Limits; also such as have lost their port, because they do not go with it.
-    pub qos: Vec<Qos>,
-}
-
-impl Ours {
-    /// All that carries these marks, in one transaction.
-    pub fn read(ovs: &mut Ovs, marks: &Datum) -> Result<Self, OvsdbError> {
-        let condition = [Condition::includes("external_ids", marks.clone())];
-        let questions: Vec<Operation> = vec![select::<Port>(&condition), select::<Qos>(&condition)];
-        let mut answers = ovs.ask(questions)?;
-        Ok(Self { ports: answers.rows()?, qos: answers.rows()? })
-    }
-
-    /// Only those whose marks are like this.
-    pub fn only(mut self, wanted: impl Fn(&ids::ExternalIds) -> bool) -> Self {
-        self.ports.retain(|port| wanted(&port.external_ids));
-        self.qos.retain(|qos| wanted(&qos.external_ids));
-        self
-    }
-
-    /// The marks of each.
-    pub fn ids(&self) -> impl Iterator<Item = &ids::ExternalIds> {
-        let of_qos = self.qos.iter().map(|qos| &qos.external_ids);
-        self.ports.iter().map(|port| &port.external_ids).chain(of_qos)
-    }
-
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.ports.is_empty() && self.qos.is_empty()
     }
 }

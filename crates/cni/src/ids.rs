@@ -7,13 +7,12 @@ use super::{
     runtime::Runtime,
 };
 use ovs::value::Datum;
-use vocabulary::marks::{DEVICE, IFNAME, NETWORK, OWNER, OWNER_NAME, POD_NAME, POD_NAMESPACE};
+use vocabulary::marks::{CONTAINER, DEVICE, IFNAME, NETWORK, OWNER, OWNER_NAME, POD_NAME, POD_NAMESPACE};
 use vocabulary::{Quoted, SocketMode};
 
 /// Keys and values of `external_ids`.
 pub type ExternalIds = BTreeMap<String, String>;
 
-const CONTAINER: &str = "vhostuser-container-id";
 const MODE: &str = "vhostuser-mode";
 /// What IPAM has given, for a repeated ADD and for CHECK.
 pub const IPAM: &str = "vhostuser-ipam";
@@ -50,18 +49,9 @@ pub fn marks(
     always.into_iter().chain(known).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// The mark of whatever is ours, as an OVSDB map.
-pub fn of_owner() -> Datum {
-    Datum::map([(OWNER, OWNER_NAME)])
-}
-
 /// The marks by which an attachment is found.
 pub fn of_attachment(attachment: &Attachment) -> Datum {
-    Datum::map([
-        (OWNER, OWNER_NAME),
-        (CONTAINER, attachment.container.as_str()),
-        (IFNAME, attachment.ifname.as_str()),
-    ])
+    ovs::port::of_attachment(&attachment.container, &attachment.ifname)
 }
 
 /// The marks by which all attachments of a network are found.

@@ -8,26 +8,16 @@ use std::{
 use super::{
     error::CniError,
     files::{self, APPLICATION_FILE},
-    found::Ours,
     ids::{ExternalIds, Holder},
-    port::next_config,
     switch::Ovs,
 };
 use node::socketdir::{DeviceLock, SocketDir, SocketDirError};
-use ovs::{
-    OvsdbError,
-    operation::{Condition, Operation},
-    rows::NextConfig,
-    value::Uuid,
-};
+use ovs::{ours::Ours, value::Uuid};
 use vocabulary::{DeviceId, HostDir, SOCKET_FILE, SocketMode};
 
 /// The most that is waited for ovs-vswitchd to let go of the ports. They are gone from the database by then, which is
 /// what counts; but a port that comes back while the old one is still there would not get a socket of its own.
 const SETTLE: Duration = Duration::from_secs(3);
-
-/// OVSDB's word for a row that others refer to.
-const STILL_USED: &str = "referential integrity violation";
 
 /// The devices of ports and limits, in an order, so that no two calls wait for each other.
 pub(super) fn devices(ours: &Ours) -> BTreeSet<DeviceId> {
@@ -72,19 +62,9 @@ pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<S
     }
     let mut notes: Vec<_> = ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)).collect();
     notes.extend(foreign_limits(ours));
-    let answers = match ovs.ask(removal(ours, true)) {
-        // A limit that somebody has given to another port too is not ours alone any more.
-        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => {
-            let answers = ovs.ask(removal(ours, false));
-            ours.qos.iter().try_for_each(|qos| remove_unused(ovs, &qos.uuid))?;
-            answers
-        }
-        result => result,
-    };
-    if let Some(NextConfig(config)) = answers?.last().rows::<NextConfig>()?.pop() {
-        // A switch that does not run has let go of them.
-        let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
-    }
+    let config = ovs.unplug(ours)?;
+    // A switch that does not run has let go of them.
+    let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
     Ok(notes)
 }
 
@@ -99,30 +79,6 @@ fn foreign_limits(ours: &Ours) -> impl Iterator<Item = String> {
             port.name
         ))
     })
-}
-
-/// Removes a limit unless a port still has it.
-fn remove_unused(ovs: &mut Ovs, qos: &Uuid) -> Result<(), OvsdbError> {
-    match ovs.ask(vec![Operation::delete("QoS", &[Condition::is("_uuid", qos)])]) {
-        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => Ok(()),
-        result => result.map(drop),
-    }
-}
-
-/// A port would go by itself with its bridge's reference, but only after OVSDB has refused to delete a limit that the
-/// port still refers to.
-fn removal(ours: &Ours, with_limits: bool) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    for port in &ours.ports {
-        let bridge = [Condition::includes("ports", &port.uuid)];
-        operations.push(Operation::take("Bridge", &bridge, "ports", &port.uuid));
-        operations.push(Operation::delete("Port", &[Condition::is("_uuid", &port.uuid)]));
-        operations.push(Operation::comment(&format!("vhostuser CNI: DEL {}", port.name)));
-    }
-    let limits = ours.qos.iter().filter(|_| with_limits);
-    operations.extend(limits.map(|qos| Operation::delete("QoS", &[Condition::is("_uuid", &qos.uuid)])));
-    operations.extend(next_config());
-    operations
 }
 
 /// Removes device-info, and what ADD, and the device plugin's daemon for it, have put into the device's directory. What

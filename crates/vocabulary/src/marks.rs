@@ -11,6 +11,9 @@ pub const OWNER_NAME: &str = "network-vhostuser-binding";
 /// The network, as its NAD's configuration names it.
 pub const NETWORK: &str = "vhostuser-network";
 
+/// The runtime's name for the container.
+pub const CONTAINER: &str = "vhostuser-container-id";
+
 /// The interface in the pod.
 pub const IFNAME: &str = "vhostuser-ifname";
 
