@@ -8,7 +8,7 @@ use super::{
     error::{CniError, Failure},
     files, ids,
     ipam::Ipam,
-    remove::{device, devices, hold, remove},
+    remove::{device, devices, forget, hold, remove},
     runtime::{device_to_hold, info_file_to_remove},
     switch::Ovs,
 };
@@ -25,10 +25,11 @@ pub(super) fn del(call: &Call<'_>, attachment: &Attachment) -> Result<Vec<String
     let marks = ids::of_attachment(attachment);
     let mut devices = devices(&ovs.ours(&marks)?);
     devices.extend(device_to_hold(call.config));
-    let _held = hold(&network.root, &devices, clock.end())?;
+    let held = hold(&network.root, &devices, clock.end())?;
     let is_held = |ids: &_| device(ids).is_none_or(|device| devices.contains(&device));
     let ours = ovs.ours(&marks)?.only(is_held);
-    let mut notes = remove(&mut ovs, &network.root, &ours)?;
+    let mut notes = forget(&held, |holder| holder.attachment == *attachment);
+    notes.extend(remove(&mut ovs, &network.root, &ours)?);
     if let Some(file) = info_file_to_remove(call.config) {
         notes.extend(files::remove_device_info(&file).err().map(|error| error.to_string()));
     }

@@ -1,10 +1,16 @@
 //! What OVSDB says of a bridge, a port and an attachment, before anything is decided.
 
-use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
+use super::{
+    config::BridgeName,
+    environment::Attachment,
+    ids::{self, Holder},
+    switch::Ovs,
+};
 use ovs::{
     Obstacle, OvsdbError,
     judge::judge,
     operation::Condition,
+    ours::Ours,
     rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select, select_whole},
 };
 use vocabulary::SocketMode;
@@ -33,6 +39,8 @@ pub struct FoundPort {
     pub qos: Option<Qos>,
     /// The bridges that have it: one.
     pub bridges: Vec<String>,
+    /// It is ours, and the sandbox that it was made for is certainly gone.
+    pub is_abandoned: bool,
 }
 
 impl Found {
@@ -79,12 +87,19 @@ impl Found {
 }
 
 impl FoundPort {
+    /// All of it that carries our marks.
+    pub fn ours(&self) -> Ours {
+        let qos = self.qos.iter().filter(|qos| Holder::of(&qos.external_ids).is_some());
+        Ours { ports: vec![self.port.clone()], qos: qos.cloned().collect() }
+    }
+
     fn read(ovs: &mut Ovs, port: Port) -> Result<Self, OvsdbError> {
         let mut questions = vec![select::<Bridge>(&[Condition::includes("ports", &port.uuid)])];
         questions.extend(port.qos.iter().map(|qos| select::<Qos>(&[Condition::is("_uuid", qos)])));
         let mut answers = ovs.ask(questions)?;
         let bridges = answers.rows()?.into_iter().map(|bridge: Bridge| bridge.name).collect();
         let qos = if port.qos.is_some() { answers.rows()?.pop() } else { None };
-        Ok(Self { port, qos, bridges })
+        let is_abandoned = Holder::of(&port.external_ids).is_some_and(|holder| holder.is_gone());
+        Ok(Self { port, qos, bridges, is_abandoned })
     }
 }

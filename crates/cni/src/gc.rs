@@ -7,7 +7,7 @@ use super::{
     error::{CniError, Failure},
     ids::{self, Holder},
     ipam::Ipam,
-    remove::{device, devices, hold, remove},
+    remove::{device, devices, forget, hold, remove},
     runtime::valid_attachments,
     switch::Ovs,
 };
@@ -32,9 +32,11 @@ pub(super) fn gc(call: &Call<'_>) -> Result<Vec<String>, Failure> {
     notes.extend(remove(&mut ovs, &network.root, &without)?);
     let devices: Vec<_> = devices(&seen).into_iter().collect();
     for devices in devices.chunks(AT_ONCE) {
-        let _held = hold(&network.root, devices, clock.end())?;
+        let held = hold(&network.root, devices, clock.end())?;
         let is_held = |ids: &_| device(ids).is_some_and(|device| devices.contains(&device));
         let ours = ovs.ours(&marks)?.only(|ids| stale(ids) && is_held(ids));
+        let attachments: Vec<_> = ours.ids().filter_map(|ids| Some(Holder::of(ids)?.attachment)).collect();
+        notes.extend(forget(&held, |holder| attachments.contains(&holder.attachment)));
         notes.extend(remove(&mut ovs, &network.root, &ours)?);
     }
     match collect_addresses(call, &network, &clock) {

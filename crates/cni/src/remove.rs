@@ -12,7 +12,7 @@ use super::{
     switch::Ovs,
 };
 use node::socketdir::{DeviceLock, SocketDir, SocketDirError};
-use ovs::{ours::Ours, value::Uuid};
+use ovs::{ours::Ours, port::Wanted, value::Uuid};
 use vocabulary::{DeviceId, HostDir, SOCKET_FILE, SocketMode};
 
 /// The most that is waited for ovs-vswitchd to let go of the ports. They are gone from the database by then, which is
@@ -52,17 +52,27 @@ pub(super) fn device(ids: &ExternalIds) -> Option<DeviceId> {
     Holder::of(ids)?.device()?.parse().ok()
 }
 
+/// Forgets ports that are no longer wanted, so that nobody plugs them again. Comes before they are removed.
+pub(super) fn forget(held: &[DeviceLock], unwanted: impl Fn(&Holder<'_>) -> bool) -> Vec<String> {
+    let forget = |lock: &DeviceLock| {
+        let wanted = lock.record()?.and_then(|bytes| serde_json::from_slice::<Wanted>(&bytes).ok());
+        let marks = wanted.map(|wanted| wanted.marks()).unwrap_or_default();
+        if Holder::of(&marks).is_some_and(|holder| unwanted(&holder)) { lock.remove_record() } else { Ok(()) }
+    };
+    held.iter().filter_map(|lock| forget(lock).err()).map(|error| error.to_string()).collect()
+}
+
 /// Removes it all in one transaction; what else could not be tidied is reported.
 ///
-/// The devices must be held. Their directories come first: as long as the port is there, no other attachment can have
-/// its device.
+/// The devices must be held. Their directories come last: killed in between, a repeated ADD makes a port with a socket
+/// of its own, where a port whose socket is removed would never get one. The device plugin removes what is left.
 pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
     if ours.is_empty() {
         return Ok(Vec::new());
     }
-    let mut notes: Vec<_> = ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)).collect();
-    notes.extend(foreign_limits(ours));
+    let mut notes: Vec<_> = foreign_limits(ours).collect();
     let config = ovs.unplug(ours)?;
+    notes.extend(ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)));
     // A switch that does not run has let go of them.
     let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
     Ok(notes)

@@ -14,6 +14,9 @@ pub const NETWORK: &str = "vhostuser-network";
 /// The runtime's name for the container.
 pub const CONTAINER: &str = "vhostuser-container-id";
 
+/// The container's network namespace: whether the sandbox is gone.
+pub const NETNS: &str = "vhostuser-netns";
+
 /// The interface in the pod.
 pub const IFNAME: &str = "vhostuser-ifname";
 

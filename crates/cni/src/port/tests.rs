@@ -67,7 +67,7 @@ pub(crate) fn made(wish: &Wish) -> Found {
         switch: Some(OpenVSwitch { next_cfg: 9, cur_cfg: 9, dpdk_initialized: true }),
         bridge: None,
         of_attachment: vec![port.clone()],
-        port: Some(FoundPort { port, qos, bridges: vec!["br1".to_owned()] }),
+        port: Some(FoundPort { port, qos, bridges: vec!["br1".to_owned()], is_abandoned: false }),
         interface: Some(Interface::read(&interface).unwrap()),
     }
 }

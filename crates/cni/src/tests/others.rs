@@ -179,7 +179,7 @@ fn a_device_that_another_call_works_on_is_waited_for() {
         let outcome = node.run(command, &json!({"timeout": 1}));
         assert_eq!(outcome.answer["code"], 11);
         let device = root.as_ref().join("ovs-0").display().to_string();
-        let busy = "another call of the CNI plugin has attached or detached this device for ";
+        let busy = "another call of the CNI plugin, or the device plugin, has worked on this device for ";
         let msg = outcome.answer["msg"].as_str().unwrap();
         let waited =
             msg.strip_prefix(&format!("{device}: {busy}")).and_then(|msg| msg.strip_suffix("s: try again"));
