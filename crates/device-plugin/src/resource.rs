@@ -45,12 +45,18 @@ pub(crate) enum AllocateError {
 }
 
 /// A resource that is registered with the kubelet.
+#[tonic::async_trait]
 pub(crate) trait Resource: Send + Sync + 'static {
     /// The whole name, `<domain>/<name>`.
     fn name(&self) -> &str;
 
     /// All its devices, and every change.
     fn offers(&self) -> watch::Receiver<Vec<Offer>>;
+
+    /// Waits until nothing of earlier pods is left of the devices outside the node's file system.
+    async fn free(&self, _ids: &[String]) -> Result<(), AllocateError> {
+        Ok(())
+    }
 
     /// Makes devices ready for one container.
     fn allocate(&self, ids: &[String]) -> Result<Grant, AllocateError>;

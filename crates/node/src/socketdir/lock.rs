@@ -62,6 +62,11 @@ impl DeviceLock {
         }
     }
 
+    /// Whether something is written down of a device's port, as seen without holding it.
+    pub fn has_record(root: &HostDir, id: &DeviceId) -> bool {
+        root.as_ref().join(id.as_str()).join(RECORD).exists()
+    }
+
     /// What was written down of the device's port, if anything.
     pub fn record(&self) -> Result<Option<Vec<u8>>, SocketDirError> {
         let path = self.path.join(RECORD);
