@@ -1,5 +1,10 @@
 //! What a resource offers to the kubelet: the seam between the kubelet's API and what stands behind it.
 
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+};
+
 use tokio::sync::watch;
 
 /// One device as the kubelet is told of it.
@@ -44,8 +49,10 @@ pub(crate) enum AllocateError {
     Failed(String),
 }
 
+/// Waiting for devices to be free.
+pub(crate) type Freeing<'f> = Pin<Box<dyn Future<Output = Result<(), AllocateError>> + Send + 'f>>;
+
 /// A resource that is registered with the kubelet.
-#[tonic::async_trait]
 pub(crate) trait Resource: Send + Sync + 'static {
     /// The whole name, `<domain>/<name>`.
     fn name(&self) -> &str;
@@ -54,8 +61,8 @@ pub(crate) trait Resource: Send + Sync + 'static {
     fn offers(&self) -> watch::Receiver<Vec<Offer>>;
 
     /// Waits until nothing of earlier pods is left of the devices outside the node's file system.
-    async fn free(&self, _ids: &[String]) -> Result<(), AllocateError> {
-        Ok(())
+    fn free<'f>(&'f self, _ids: &'f [String]) -> Freeing<'f> {
+        Box::pin(ready(Ok(())))
     }
 
     /// Makes devices ready for one container.

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::{
     life::Life,
     node::Node,
-    resource::{AllocateError, DirMount, Grant, Offer, Resource},
+    resource::{AllocateError, DirMount, Freeing, Grant, Offer, Resource},
 };
 use vocabulary::{DeviceId, Quoted, SocketMode};
 
@@ -52,7 +52,6 @@ impl PortsResource {
     }
 }
 
-#[tonic::async_trait]
 impl Resource for PortsResource {
     fn name(&self) -> &str {
         &self.name
@@ -62,13 +61,15 @@ impl Resource for PortsResource {
         self.node.offers(self.index)
     }
 
-    async fn free(&self, ids: &[String]) -> Result<(), AllocateError> {
+    fn free<'f>(&'f self, ids: &'f [String]) -> Freeing<'f> {
         let ports = &self.node.config.resources[self.index];
-        for id in self.check(ids)? {
-            let failed = |error| AllocateError::Failed(format!("device {id}: {error}"));
-            self.life.free(ports, &id).await.map_err(failed)?;
-        }
-        Ok(())
+        Box::pin(async move {
+            for id in self.check(ids)? {
+                let failed = |error| AllocateError::Failed(format!("device {id}: {error}"));
+                self.life.free(ports, &id).await.map_err(failed)?;
+            }
+            Ok(())
+        })
     }
 
     fn allocate(&self, ids: &[String]) -> Result<Grant, AllocateError> {
@@ -115,7 +116,6 @@ impl Dataplane {
     }
 }
 
-#[tonic::async_trait]
 impl Resource for Dataplane {
     fn name(&self) -> &str {
         &self.name

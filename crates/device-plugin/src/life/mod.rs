@@ -20,7 +20,7 @@ pub(crate) use error::LifeError;
 
 use crate::{config::Ports, node::Node};
 use node::socketdir::{DeviceLock, SocketDir};
-use ovs::{Client, OvsdbError, ours::Ours, port::Wanted, value::Datum};
+use ovs::{Client, OvsdbError, ours::Ours, port::Wanted, rows::Port, value::Datum};
 use vocabulary::marks::{DEVICE, OWNER, OWNER_NAME};
 use vocabulary::{DeviceId, SocketMode};
 
@@ -70,7 +70,8 @@ impl Life {
         let all = Datum::map([(OWNER, OWNER_NAME)]);
         let ovsdb = self.node.config.switches[switch].ovsdb.as_ref();
         let Ok(ours) = ask(ovsdb, move |client| Ours::read(client, &all)).await else { return false };
-        let plugged = ours.ids().filter_map(|ids| ids.get(DEVICE)?.parse().ok()).collect();
+        let device = |port: &Port| port.external_ids.get(DEVICE)?.parse().ok();
+        let plugged = ours.ports.iter().filter_map(device).collect();
         self.node.plugged(switch, plugged);
         let mut is_settled = true;
         for (ports, id) in self.node.devices().filter(|(ports, _)| ports.switch == switch) {
