@@ -19,7 +19,7 @@ use super::{
     environment::Target,
     error::{CniError, Failure},
     files::APPLICATION_FILE,
-    found::Found,
+    found::{Found, FoundPort},
     ids::{self, Holder},
     ipam::{Addresses, Ipam, given},
     port::Wish,
@@ -116,6 +116,11 @@ impl Adding<'_> {
         for _ in 0..ATTEMPTS {
             let found = Found::read(ovs, &port.bridge, &port.name, attachment)?;
             match decide(port, attachment, &found)? {
+                // A DEL was killed after it had removed the socket: the switch makes none for this port any more.
+                Decision::Keep if self.lacks_socket()? => {
+                    addresses = Some(kept(&self.asked, &found)?.1);
+                    done.notes.extend(self.unplug_found(ovs, &found)?);
+                }
                 Decision::Keep => {
                     // By whoever holds another lock (another `socketRoot`); what IPAM has given is that one's.
                     done.ipam = false;
@@ -123,12 +128,11 @@ impl Adding<'_> {
                 }
                 Decision::TakeOver => self.take_over(ovs, &found, done)?,
                 Decision::Create { with_bridge } => {
-                    if !done.ipam {
-                        addresses = self.take_addresses(done)?;
+                    let given = addresses.take().map_or_else(|| self.take_addresses(done), Ok)?;
+                    if let Some(config) = self.create(ovs, with_bridge, given.as_ref(), done)? {
+                        return Ok((config, given));
                     }
-                    if let Some(config) = self.create(ovs, with_bridge, addresses.as_ref(), done)? {
-                        return Ok((config, addresses));
-                    }
+                    addresses = Some(given);
                 }
             }
         }
@@ -137,15 +141,24 @@ impl Adding<'_> {
 
     /// Removes the port of a sandbox that is gone. The kubelet has given the device to this pod.
     fn take_over(&self, ovs: &mut Ovs, found: &Found, done: &mut Done) -> Result<(), CniError> {
-        self.lock.remove_record()?;
         if let Some(port) = &found.port {
             let holder =
                 Holder::of(&port.port.external_ids).map(|holder| holder.to_string()).unwrap_or_default();
             done.notes
                 .push(format!("port {}: taken over from {holder}, whose sandbox is gone", self.port.name));
-            done.notes.extend(remove(ovs, &self.asked.network.root, &port.ours())?);
         }
+        done.notes.extend(self.unplug_found(ovs, found)?);
         Ok(())
+    }
+
+    fn unplug_found(&self, ovs: &mut Ovs, found: &Found) -> Result<Vec<String>, CniError> {
+        self.lock.remove_record()?;
+        let ours = found.port.as_ref().map(FoundPort::ours).unwrap_or_default();
+        remove(ovs, &self.asked.network.root, &ours)
+    }
+
+    fn lacks_socket(&self) -> Result<bool, CniError> {
+        Ok(self.info.mode == SocketMode::Client && self.dir.find_socket()?.is_none())
     }
 
     fn wanted(&self, addresses: Option<&Addresses>) -> Wanted {

@@ -64,15 +64,14 @@ pub(super) fn forget(held: &[DeviceLock], unwanted: impl Fn(&Holder<'_>) -> bool
 
 /// Removes it all in one transaction; what else could not be tidied is reported.
 ///
-/// The devices must be held. Their directories come last: killed in between, a repeated ADD makes a port with a socket
-/// of its own, where a port whose socket is removed would never get one. The device plugin removes what is left.
+/// The devices must be held. Their directories come first: killed in between, the next DEL still finds them by the port.
 pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
     if ours.is_empty() {
         return Ok(Vec::new());
     }
-    let mut notes: Vec<_> = foreign_limits(ours).collect();
+    let mut notes: Vec<_> = ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)).collect();
+    notes.extend(foreign_limits(ours));
     let config = ovs.unplug(ours)?;
-    notes.extend(ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)));
     // A switch that does not run has let go of them.
     let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
     Ok(notes)

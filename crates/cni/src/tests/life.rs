@@ -125,3 +125,30 @@ fn add_takes_over_a_port_whose_sandbox_is_gone() {
     assert_eq!(outcome.answer["code"], 100);
     assert_eq!(node.asked(), [LOOK, "select Bridge"]);
 }
+
+/// A DEL was killed between the socket and the port: the switch makes no other socket for the port that is there.
+#[test]
+fn a_listening_port_without_a_socket_is_made_again() {
+    let node = Node::new("client", vec![]);
+    let listening = interface(&json!(["map", []]), &no_error());
+    let port = port("c1", "client");
+    let answers = vec![
+        json!([switch(), bridge(), port, listening, port]),
+        json!([bridge()]),
+        changed(5),
+        json!([{}, nothing()]),
+        fresh(),
+        changed(10),
+        carried_out(&no_error()),
+    ];
+    let node = with_answers(node, answers);
+    let socket = node.path("root/ovs-0/pod/vhost.sock");
+    let daemon = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::os::unix::net::UnixListener::bind(socket).unwrap()
+    });
+    let outcome = node.run("ADD", &json!({"timeout": 60}));
+    assert!(outcome.success, "{}", outcome.answer);
+    assert_eq!(node.asked(), [LOOK, "select Bridge", REMOVE, WAIT, LOOK, CREATE, WAIT]);
+    drop(daemon.join().unwrap());
+}

@@ -114,7 +114,10 @@ fn gc_leaves_what_is_listed() {
 
 #[test]
 fn status_tells_whether_add_could_succeed() {
-    let lock = |granted: bool| [json!([switch(), bridge()]), json!({"locked": granted}), json!({})].to_vec();
+    let lock = |granted: bool| {
+        let probes = [json!({"locked": granted}), json!({})].repeat(if granted { 1 } else { 4 });
+        [vec![json!([switch(), bridge()])], probes].concat()
+    };
     let node = Node::new("server", lock(false));
     assert!(node.run("STATUS", &json!({"deviceID": ""})).success);
     let outcome = Node::new("server", lock(true)).run("STATUS", &json!({}));

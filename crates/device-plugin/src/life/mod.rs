@@ -56,8 +56,9 @@ impl Life {
             let pause = if is_settled && !self.node.keeps_any_back() { ROUND } else { AGAIN };
             match self.node.returns(switch) {
                 Some(seen) if seen != returns || last.elapsed() >= pause => {
+                    // A switch that has just come back may not have everything yet.
+                    is_settled = self.round(switch).await && seen == returns;
                     returns = seen;
-                    is_settled = self.round(switch).await;
                     last = Instant::now();
                 }
                 _ => {}
