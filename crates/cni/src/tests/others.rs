@@ -115,8 +115,8 @@ fn gc_leaves_what_is_listed() {
 #[test]
 fn status_tells_whether_add_could_succeed() {
     let lock = |granted: bool| {
-        let probes = [json!({"locked": granted}), json!({})].repeat(if granted { 1 } else { 4 });
-        [vec![json!([switch(), bridge()])], probes].concat()
+        let probes = (0..4).flat_map(|_| [json!({"locked": granted}), json!({})]);
+        [vec![json!([switch(), bridge()])], probes.take(if granted { 2 } else { 8 }).collect()].concat()
     };
     let node = Node::new("server", lock(false));
     assert!(node.run("STATUS", &json!({"deviceID": ""})).success);

@@ -49,7 +49,7 @@ impl Life {
     pub(super) async fn free_once(&self, ports: &Ports, id: &DeviceId) -> Result<(), LifeError> {
         let Some(lock) = self.hold(id)? else { return Ok(()) };
         let record = recorded(&lock)?;
-        let is_known = record.is_some() || self.node.may_be_plugged(ports.switch, id);
+        let is_known = lock.record()?.is_some() || self.node.may_be_plugged(ports.switch, id);
         let own = self.node.config.switches[ports.switch].ovsdb.as_ref().to_owned();
         let databases: BTreeSet<PathBuf> =
             record.map(|record| record.ovsdb).into_iter().chain([own]).collect();
