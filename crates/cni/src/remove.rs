@@ -55,8 +55,9 @@ pub(super) fn device(ids: &ExternalIds) -> Option<DeviceId> {
 /// Forgets ports that are no longer wanted, so that nobody plugs them again. Comes before they are removed.
 pub(super) fn forget(held: &[DeviceLock], unwanted: impl Fn(&Holder<'_>) -> bool) -> Vec<String> {
     let forget = |lock: &DeviceLock| {
-        let wanted = lock.record()?.and_then(|bytes| serde_json::from_slice::<Wanted>(&bytes).ok());
-        let marks = wanted.map(|wanted| wanted.marks()).unwrap_or_default();
+        // Of an ADD that was killed while it wrote one.
+        let Some(record) = lock.record()? else { return lock.remove_record() };
+        let marks = serde_json::from_slice(&record).map(|wanted: Wanted| wanted.marks()).unwrap_or_default();
         if Holder::of(&marks).is_some_and(|holder| unwanted(&holder)) { lock.remove_record() } else { Ok(()) }
     };
     held.iter().filter_map(|lock| forget(lock).err()).map(|error| error.to_string()).collect()

@@ -84,6 +84,7 @@ impl Life {
     async fn look_after(&self, ports: &Ports, id: &DeviceId) -> bool {
         let is_plugged = self.node.may_be_plugged(ports.switch, id);
         let done = match self.node.is_in_use(id) {
+            None => return false,
             Some(false) if is_plugged || self.has_left(ports, id) => self.free_once(ports, id).await,
             Some(true) if !is_plugged => self.plug_again(ports, id).await,
             _ => Ok(()),

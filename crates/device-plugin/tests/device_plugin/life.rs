@@ -182,6 +182,25 @@ async fn a_kubelet_that_knows_of_no_pods_removes_no_port() {
     .await;
 }
 
+/// Neither does one that has not said anything yet when the plugin starts.
+#[tokio::test]
+async fn nothing_is_removed_before_it_is_known_who_has_what() {
+    alone("life::nothing_is_removed_before_it_is_known_who_has_what", async {
+        let mut node = Node::new().await;
+        node.kubelet.be_ignorant(true);
+        let plugin = node.ready_plugin().await;
+        add(&node.database, "sockets-0", "c0");
+        end("c0");
+        // Longer than until the next round.
+        sleep(Duration::from_secs(8)).await;
+        assert_eq!(node.database.ports(), [port_name("sockets-0")]);
+        node.kubelet.be_ignorant(false);
+        until("the port is removed", || node.database.ports().is_empty()).await;
+        plugin.stop().await;
+    })
+    .await;
+}
+
 /// The database of a switch that runs in a container is new after each restart. Only what ADD has written down, and no
 /// DEL has forgotten, is plugged again.
 #[tokio::test]
