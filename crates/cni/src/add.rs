@@ -19,8 +19,8 @@ use super::{
     environment::Target,
     error::{CniError, Failure},
     files::APPLICATION_FILE,
-    found::{Found, Ours},
-    ids,
+    found::{Found, FoundPort},
+    ids::{self, Holder},
     ipam::{Addresses, Ipam, given},
     port::Wish,
     remove::remove,
@@ -28,8 +28,8 @@ use super::{
     switch::Ovs,
 };
 use node::fields::Mistakes;
-use node::socketdir::{Socket, SocketDir};
-use ovs::rows::NextConfig;
+use node::socketdir::{DeviceLock, Socket, SocketDir};
+use ovs::port::Wanted;
 use vocabulary::device_info::DeviceInfo;
 use vocabulary::{SOCKET_FILE, SocketMode};
 
@@ -44,19 +44,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 struct Done {
     ipam: bool,
     port: bool,
+    /// What was in the device's directory before the port was made must not be taken for this one's.
+    before: Option<Socket>,
+    /// Worth a line in the runtime's log.
+    notes: Vec<String>,
 }
 
 struct Adding<'c> {
     asked: Asked<'c>,
     info: DeviceInfo,
+    lock: DeviceLock,
     dir: SocketDir,
     port: Wish,
     ipam: Option<Ipam<'c>>,
     clock: Clock,
 }
 
-/// Attaches; a failure leaves nothing behind.
-pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
+/// Attaches; a failure leaves nothing behind. Gives the result, and what is worth a line in the runtime's log.
+pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<(Value, Vec<String>), Failure> {
     let asked = Asked::parse(call, target, |mistakes| {
         refuse_chain(call.config, mistakes);
         refuse_unallocated(call.config, mistakes);
@@ -65,14 +70,15 @@ pub(super) fn add(call: &Call<'_>, target: &Target) -> Result<Value, Failure> {
     let ipam = Ipam::find(call, &asked.network)?;
     let (clock, undo) = Clock::forward(call.started, asked.network.timeout);
     let (root, id) = (&asked.network.root, &asked.runtime.device);
-    let (_lock, dir) = device::held(root, id, asked.nic.group, clock.end())?;
+    let (lock, dir) = device::held(root, id, asked.nic.group, clock.end())?;
     let port = asked.port(info.mode);
-    let adding = Adding { asked, info, dir, port, ipam, clock };
+    let adding = Adding { asked, info, lock, dir, port, ipam, clock };
     let mut done = Done::default();
     match adding.attach(&mut done) {
         Ok(addresses) => {
             let Asked { nic, .. } = &adding.asked;
-            Ok(adding.asked.interface().result(call.version, addresses.as_ref(), nic.dns.as_ref()))
+            let result = adding.asked.interface().result(call.version, addresses.as_ref(), nic.dns.as_ref());
+            Ok((result, done.notes))
         }
         Err(error) => Err(Failure { error: error.into(), notes: adding.undo(&done, undo) }),
     }
@@ -88,18 +94,18 @@ fn refuse_chain(config: &Value, mistakes: &Mistakes) {
 impl Adding<'_> {
     fn attach(&self, done: &mut Done) -> Result<Option<Addresses>, CniError> {
         let Asked { network, nic, runtime, .. } = &self.asked;
-        // What an earlier port has left must not be taken for this one's.
-        let before = self.dir.find_socket()?;
         let mut ovs = Ovs::reach(network, self.clock)?;
         let (config, addresses) = self.plug(&mut ovs, done)?;
         ovs.port_works(config, &self.port.name)?;
         if self.info.mode == SocketMode::Client {
-            self.wait_for_socket(before.filter(|_| done.port))?;
+            self.wait_for_socket(done.before.take())?;
         }
         if nic.application_file && (done.port || !self.dir.has(APPLICATION_FILE)?) {
             self.write_application_file()?;
         }
         device::complete(&self.info, runtime.info_file.as_deref())?;
+        // Last: what is written down is plugged again if the switch loses it.
+        self.write_down(addresses.as_ref())?;
         Ok(addresses)
     }
 
@@ -110,22 +116,61 @@ impl Adding<'_> {
         for _ in 0..ATTEMPTS {
             let found = Found::read(ovs, &port.bridge, &port.name, attachment)?;
             match decide(port, attachment, &found)? {
+                // A DEL was killed after it had removed the socket: the switch makes none for this port any more.
+                Decision::Keep if self.lacks_socket()? => {
+                    addresses = Some(kept(&self.asked, &found)?.1);
+                    done.notes.extend(self.unplug_found(ovs, &found)?);
+                }
                 Decision::Keep => {
                     // By whoever holds another lock (another `socketRoot`); what IPAM has given is that one's.
                     done.ipam = false;
                     return kept(&self.asked, &found);
                 }
+                Decision::TakeOver => self.take_over(ovs, &found, done)?,
                 Decision::Create { with_bridge } => {
-                    if !done.ipam {
-                        addresses = self.take_addresses(done)?;
+                    let given = addresses.take().map_or_else(|| self.take_addresses(done), Ok)?;
+                    if let Some(config) = self.create(ovs, with_bridge, given.as_ref(), done)? {
+                        return Ok((config, given));
                     }
-                    if let Some(config) = self.create(ovs, with_bridge, addresses.as_ref(), done)? {
-                        return Ok((config, addresses));
-                    }
+                    addresses = Some(given);
                 }
             }
         }
         Err(CniError::Unsettled(port.name.clone(), ATTEMPTS))
+    }
+
+    /// Removes the port of a sandbox that is gone. The kubelet has given the device to this pod.
+    fn take_over(&self, ovs: &mut Ovs, found: &Found, done: &mut Done) -> Result<(), CniError> {
+        if let Some(port) = &found.port {
+            let holder =
+                Holder::of(&port.port.external_ids).map(|holder| holder.to_string()).unwrap_or_default();
+            done.notes
+                .push(format!("port {}: taken over from {holder}, whose sandbox is gone", self.port.name));
+        }
+        done.notes.extend(self.unplug_found(ovs, found)?);
+        Ok(())
+    }
+
+    fn unplug_found(&self, ovs: &mut Ovs, found: &Found) -> Result<Vec<String>, CniError> {
+        self.lock.remove_record()?;
+        let ours = found.port.as_ref().map(FoundPort::ours).unwrap_or_default();
+        remove(ovs, &self.asked.network.root, &ours)
+    }
+
+    fn lacks_socket(&self) -> Result<bool, CniError> {
+        Ok(self.info.mode == SocketMode::Client && self.dir.find_socket()?.is_none())
+    }
+
+    fn wanted(&self, addresses: Option<&Addresses>) -> Wanted {
+        self.port.wanted(self.asked.network.ovsdb.as_ref(), addresses.map(Addresses::note))
+    }
+
+    fn write_down(&self, addresses: Option<&Addresses>) -> Result<(), CniError> {
+        let record = json!(self.wanted(addresses)).to_string();
+        match self.lock.record()?.is_some_and(|written| written == record.as_bytes()) {
+            true => Ok(()),
+            false => Ok(self.lock.write_record(record.as_bytes())?),
+        }
     }
 
     /// Before the port, so that the port can note what was given.
@@ -143,23 +188,16 @@ impl Adding<'_> {
         addresses: Option<&Addresses>,
         done: &mut Done,
     ) -> Result<Option<i64>, CniError> {
-        let attachment = ids::of_attachment(&self.asked.target.attachment);
-        let creation = self.port.creation(with_bridge, attachment, addresses.map(Addresses::note));
+        // Of a port that was lost with its database, or of an older release.
+        self.lock.remove_record()?;
+        done.before = self.dir.find_socket()?;
+        let made = ovs.plug(&self.wanted(addresses), with_bridge);
         // Without an answer it is not known whether it was carried out.
-        done.port = true;
-        match ovs.ask(creation.operations) {
-            Ok(answers) => {
-                let config = answers.last().rows::<NextConfig>()?.pop();
-                Ok(Some(config.map_or(0, |NextConfig(config)| config)))
-            }
-            Err(error) => {
-                done.port = error.operation().is_none();
-                match error.operation() {
-                    Some((index, "timed out")) if index < creation.guards => Ok(None),
-                    _ => Err(error.into()),
-                }
-            }
-        }
+        done.port = match &made {
+            Ok(made) => made.is_some(),
+            Err(error) => error.operation().is_none(),
+        };
+        Ok(made?)
     }
 
     /// Another than the one that was there before.
@@ -207,7 +245,7 @@ impl Adding<'_> {
     fn unplug(&self, clock: Clock) -> Result<Vec<String>, CniError> {
         let Asked { network, target, .. } = &self.asked;
         let mut ovs = Ovs::reach(network, clock)?;
-        let ours = Ours::read(&mut ovs, &ids::of_attachment(&target.attachment))?;
+        let ours = ovs.ours(&ids::of_attachment(&target.attachment))?;
         remove(&mut ovs, &network.root, &ours)
     }
 }

@@ -65,7 +65,7 @@ impl<'c> Asked<'c> {
     /// The port, for a device of this mode.
     pub(super) fn port(&self, mode: SocketMode) -> Wish {
         let Self { target, network, nic, runtime, socket } = self;
-        let marks = ids::marks(&network.name, &target.attachment, mode, runtime, &target.args);
+        let marks = ids::marks(&network.name, target, mode, runtime);
         Wish::new(&runtime.device, nic, mode, socket.clone(), marks)
     }
 

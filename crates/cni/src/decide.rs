@@ -21,6 +21,8 @@ pub enum Decision {
     },
     /// The port is there, exactly as wanted.
     Keep,
+    /// The port is that of a sandbox that is gone: it is to be removed first.
+    TakeOver,
 }
 
 /// Decides, or returns why the attachment cannot be.
@@ -47,6 +49,9 @@ fn keep(wish: &Wish, attachment: &Attachment, found: &Found, port: &FoundPort) -
             wish.name
         )));
     };
+    if holder.attachment != *attachment && port.is_abandoned {
+        return Ok(Decision::TakeOver);
+    }
     if holder.attachment != *attachment {
         return Err(CniError::Taken(format!(
             "port {} of this device belongs to {holder}: it becomes free when the runtime detaches that one (DEL or GC); \

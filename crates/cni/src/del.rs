@@ -6,11 +6,9 @@ use super::{
     config::Network,
     environment::Attachment,
     error::{CniError, Failure},
-    files,
-    found::Ours,
-    ids,
+    files, ids,
     ipam::Ipam,
-    remove::{device, devices, hold, remove},
+    remove::{device, devices, forget, hold, remove},
     runtime::{device_to_hold, info_file_to_remove},
     switch::Ovs,
 };
@@ -25,12 +23,13 @@ pub(super) fn del(call: &Call<'_>, attachment: &Attachment) -> Result<Vec<String
     let clock = Clock::whole(call.started, network.timeout);
     let mut ovs = Ovs::reach(&network, clock)?;
     let marks = ids::of_attachment(attachment);
-    let mut devices = devices(&Ours::read(&mut ovs, &marks)?);
+    let mut devices = devices(&ovs.ours(&marks)?);
     devices.extend(device_to_hold(call.config));
-    let _held = hold(&network.root, &devices, clock.end())?;
+    let held = hold(&network.root, &devices, clock.end())?;
     let is_held = |ids: &_| device(ids).is_none_or(|device| devices.contains(&device));
-    let ours = Ours::read(&mut ovs, &marks)?.only(is_held);
-    let mut notes = remove(&mut ovs, &network.root, &ours)?;
+    let ours = ovs.ours(&marks)?.only(is_held);
+    let mut notes = forget(&held, |holder| holder.attachment == *attachment);
+    notes.extend(remove(&mut ovs, &network.root, &ours)?);
     if let Some(file) = info_file_to_remove(call.config) {
         notes.extend(files::remove_device_info(&file).err().map(|error| error.to_string()));
     }

@@ -1,12 +1,17 @@
 //! What OVSDB says of a bridge, a port and an attachment, before anything is decided.
 
-use super::{config::BridgeName, environment::Attachment, ids, switch::Ovs};
+use super::{
+    config::BridgeName,
+    environment::Attachment,
+    ids::{self, Holder},
+    switch::Ovs,
+};
 use ovs::{
     Obstacle, OvsdbError,
     judge::judge,
-    operation::{Condition, Operation},
+    operation::Condition,
+    ours::Ours,
     rows::{Bridge, Interface, OpenVSwitch, Port, Qos, select, select_whole},
-    value::Datum,
 };
 use vocabulary::SocketMode;
 
@@ -34,6 +39,8 @@ pub struct FoundPort {
     pub qos: Option<Qos>,
     /// The bridges that have it: one.
     pub bridges: Vec<String>,
+    /// It is ours, and the sandbox that it was made for is certainly gone.
+    pub is_abandoned: bool,
 }
 
 impl Found {
@@ -80,49 +87,19 @@ impl Found {
 }
 
 impl FoundPort {
+    /// All of it that carries our marks.
+    pub fn ours(&self) -> Ours {
+        let qos = self.qos.iter().filter(|qos| Holder::of(&qos.external_ids).is_some());
+        Ours { ports: vec![self.port.clone()], qos: qos.cloned().collect() }
+    }
+
     fn read(ovs: &mut Ovs, port: Port) -> Result<Self, OvsdbError> {
         let mut questions = vec![select::<Bridge>(&[Condition::includes("ports", &port.uuid)])];
         questions.extend(port.qos.iter().map(|qos| select::<Qos>(&[Condition::is("_uuid", qos)])));
         let mut answers = ovs.ask(questions)?;
         let bridges = answers.rows()?.into_iter().map(|bridge: Bridge| bridge.name).collect();
         let qos = if port.qos.is_some() { answers.rows()?.pop() } else { None };
-        Ok(Self { port, qos, bridges })
-    }
-}
-
-/// What carries our marks.
-#[derive(Debug, Clone, Default)]
-pub struct Ours {
-    /// Ports.
-    pub ports: Vec<Port>,
-    /// Limits; also such as have lost their port, because they do not go with it.
-    pub qos: Vec<Qos>,
-}
-
-impl Ours {
-    /// All that carries these marks, in one transaction.
-    pub fn read(ovs: &mut Ovs, marks: &Datum) -> Result<Self, OvsdbError> {
-        let condition = [Condition::includes("external_ids", marks.clone())];
-        let questions: Vec<Operation> = vec![select::<Port>(&condition), select::<Qos>(&condition)];
-        let mut answers = ovs.ask(questions)?;
-        Ok(Self { ports: answers.rows()?, qos: answers.rows()? })
-    }
-
-    /// Only those whose marks are like this.
-    pub fn only(mut self, wanted: impl Fn(&ids::ExternalIds) -> bool) -> Self {
-        self.ports.retain(|port| wanted(&port.external_ids));
-        self.qos.retain(|qos| wanted(&qos.external_ids));
-        self
-    }
-
-    /// The marks of each.
-    pub fn ids(&self) -> impl Iterator<Item = &ids::ExternalIds> {
-        let of_qos = self.qos.iter().map(|qos| &qos.external_ids);
-        self.ports.iter().map(|port| &port.external_ids).chain(of_qos)
-    }
-
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.ports.is_empty() && self.qos.is_empty()
+        let is_abandoned = Holder::of(&port.external_ids).is_some_and(|holder| holder.is_gone());
+        Ok(Self { port, qos, bridges, is_abandoned })
     }
 }

@@ -5,10 +5,9 @@ use super::{
     clock::Clock,
     config::Network,
     error::{CniError, Failure},
-    found::Ours,
     ids::{self, Holder},
     ipam::Ipam,
-    remove::{device, devices, hold, remove},
+    remove::{device, devices, forget, hold, remove},
     runtime::valid_attachments,
     switch::Ovs,
 };
@@ -28,14 +27,16 @@ pub(super) fn gc(call: &Call<'_>) -> Result<Vec<String>, Failure> {
     let marks = ids::of_network(&network.name);
     let mut notes = Vec::new();
     // What names no device needs none to be held.
-    let seen = Ours::read(&mut ovs, &marks)?.only(stale);
+    let seen = ovs.ours(&marks)?.only(stale);
     let without = seen.clone().only(|ids| device(ids).is_none());
     notes.extend(remove(&mut ovs, &network.root, &without)?);
     let devices: Vec<_> = devices(&seen).into_iter().collect();
     for devices in devices.chunks(AT_ONCE) {
-        let _held = hold(&network.root, devices, clock.end())?;
+        let held = hold(&network.root, devices, clock.end())?;
         let is_held = |ids: &_| device(ids).is_some_and(|device| devices.contains(&device));
-        let ours = Ours::read(&mut ovs, &marks)?.only(|ids| stale(ids) && is_held(ids));
+        let ours = ovs.ours(&marks)?.only(|ids| stale(ids) && is_held(ids));
+        let attachments: Vec<_> = ours.ids().filter_map(|ids| Some(Holder::of(ids)?.attachment)).collect();
+        notes.extend(forget(&held, |holder| attachments.contains(&holder.attachment)));
         notes.extend(remove(&mut ovs, &network.root, &ours)?);
     }
     match collect_addresses(call, &network, &clock) {

@@ -3,17 +3,19 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use super::{
-    environment::{Args, Attachment},
+    environment::{Attachment, Target},
     runtime::Runtime,
 };
+use node::sandbox;
 use ovs::value::Datum;
-use vocabulary::marks::{DEVICE, IFNAME, NETWORK, OWNER, OWNER_NAME, POD_NAME, POD_NAMESPACE};
+use vocabulary::marks::{
+    CONTAINER, DEVICE, IFNAME, NETNS, NETWORK, OWNER, OWNER_NAME, POD_NAME, POD_NAMESPACE,
+};
 use vocabulary::{Quoted, SocketMode};
 
 /// Keys and values of `external_ids`.
 pub type ExternalIds = BTreeMap<String, String>;
 
-const CONTAINER: &str = "vhostuser-container-id";
 const MODE: &str = "vhostuser-mode";
 /// What IPAM has given, for a repeated ADD and for CHECK.
 pub const IPAM: &str = "vhostuser-ipam";
@@ -24,16 +26,16 @@ const DEVICE_INFO: &str = "vhostuser-device-info";
 /// All marks of an attachment.
 pub fn marks(
     network: &str,
-    attachment: &Attachment,
+    Target { attachment, netns, args }: &Target,
     mode: SocketMode,
     runtime: &Runtime,
-    args: &Args,
 ) -> ExternalIds {
     let always = [
         (OWNER, OWNER_NAME),
         (NETWORK, network),
         (CONTAINER, attachment.container.as_str()),
         (IFNAME, attachment.ifname.as_str()),
+        (NETNS, netns.as_str()),
         (DEVICE, runtime.device.as_str()),
         (MODE, mode.as_str()),
     ];
@@ -50,18 +52,9 @@ pub fn marks(
     always.into_iter().chain(known).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// The mark of whatever is ours, as an OVSDB map.
-pub fn of_owner() -> Datum {
-    Datum::map([(OWNER, OWNER_NAME)])
-}
-
 /// The marks by which an attachment is found.
 pub fn of_attachment(attachment: &Attachment) -> Datum {
-    Datum::map([
-        (OWNER, OWNER_NAME),
-        (CONTAINER, attachment.container.as_str()),
-        (IFNAME, attachment.ifname.as_str()),
-    ])
+    ovs::port::of_attachment(&attachment.container, &attachment.ifname)
 }
 
 /// The marks by which all attachments of a network are found.
@@ -113,6 +106,11 @@ impl<'i> Holder<'i> {
         self.ids.get(DEVICE_INFO).map(Path::new)
     }
 
+    /// Whether its sandbox is certainly gone. Ports of earlier releases do not tell.
+    pub fn is_gone(&self) -> bool {
+        self.ids.get(NETNS).is_some_and(|netns| sandbox::is_gone(Path::new(netns)))
+    }
+
     /// The socket's mode.
     pub fn mode(&self) -> Option<SocketMode> {
         self.ids.get(MODE)?.parse().ok()
@@ -129,8 +127,8 @@ impl fmt::Display for Holder<'_> {
 
 /// What each mark says that is not as it should be; marks of others may stand beside ours.
 pub fn deviations(should: &ExternalIds, is: &ExternalIds) -> Vec<String> {
-    // What the runtime passes may change with its release.
-    let told = |key: &str| ![POD_UID, DEVICE_INFO].contains(&key) || is.contains_key(key);
+    // What the runtime passes may change with its release, and ports of earlier releases have no namespace.
+    let told = |key: &str| key != NETNS && (![POD_UID, DEVICE_INFO].contains(&key) || is.contains_key(key));
     let wrong = should.iter().filter(|(key, value)| is.get(*key) != Some(value) && told(key));
     let said = wrong.map(|(key, should)| {
         let is = is.get(key).map_or("missing".to_owned(), |is| Quoted(is).to_string());
@@ -145,6 +143,7 @@ pub fn deviations(should: &ExternalIds, is: &ExternalIds) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::Args;
 
     fn example() -> ExternalIds {
         let attachment = Attachment { container: "c1".to_owned(), ifname: "net1".to_owned() };
@@ -155,7 +154,8 @@ mod tests {
         };
         let args =
             Args { pod_namespace: Some("ns".to_owned()), pod_name: Some("vm".to_owned()), ..Args::default() };
-        marks("blue", &attachment, SocketMode::Server, &runtime, &args)
+        let target = Target { attachment, netns: "/run/netns/c1".to_owned(), args };
+        marks("blue", &target, SocketMode::Server, &runtime)
     }
 
     /// A later release must find what an earlier one has made.
@@ -173,6 +173,7 @@ mod tests {
                 "vhostuser-device-info=/devinfo/c1.json",
                 "vhostuser-ifname=net1",
                 "vhostuser-mode=server",
+                "vhostuser-netns=/run/netns/c1",
                 "vhostuser-network=blue",
                 "vhostuser-owner=network-vhostuser-binding",
             ]

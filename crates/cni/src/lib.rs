@@ -14,7 +14,8 @@
 //!                                                           result::Interface, or error::Failure
 //! ```
 //!
-//! State is in OVSDB alone, as marks on the ports ([`ids`]): a crash at any step leaves what DEL or GC finds again.
+//! State is in OVSDB, as marks on the ports ([`ids`]): a crash at any step leaves what DEL or GC finds again. The record
+//! beside the device is only for plugging the port again where the database is lost.
 
 mod add;
 mod asked;
@@ -118,7 +119,10 @@ fn carry_out(
         Call { environment: &environment, config: &config, stdin, version: *version, started, plugin_dir };
     let silent = |()| (None, Vec::new());
     Ok(match &environment.request {
-        Request::Add(target) => (Some(add::add(&call, target)?), Vec::new()),
+        Request::Add(target) => {
+            let (result, notes) = add::add(&call, target)?;
+            (Some(result), notes)
+        }
         Request::Check(target) => check::check(&call, target).map(silent)?,
         Request::Del(target) => (None, del::del(&call, &target.attachment)?),
         Request::Gc => (None, gc::gc(&call)?),

@@ -1,6 +1,6 @@
 //! The port as it is wanted: how it is made, and where one that is there differs.
 
-use std::time::Duration;
+use std::path::Path;
 
 use super::{
     config::{BridgeName, Nic},
@@ -10,9 +10,9 @@ use super::{
     vlan::Vlan,
 };
 use ovs::{
-    operation::{Condition, Operation},
-    rows::{Interface, NextConfig, Port, select},
-    value::{Datum, Named, Row},
+    port::Wanted,
+    rows::{Interface, Port},
+    value::{Datum, Row},
 };
 use vocabulary::{DeviceId, Mtu, Quoted, SocketMode, SocketPath};
 
@@ -44,15 +44,6 @@ pub struct Wish {
     pub ids: ExternalIds,
 }
 
-/// A transaction that begins with conditions: if one of them fails, others have changed something meanwhile.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Creation {
-    /// All operations. The last one reads the number that ovs-vswitchd is to reach.
-    pub operations: Vec<Operation>,
-    /// How many of them, from the first, are conditions.
-    pub guards: usize,
-}
-
 impl Wish {
     /// The wish for one device.
     pub fn new(id: &DeviceId, nic: &Nic, mode: SocketMode, socket: SocketPath, ids: ExternalIds) -> Self {
@@ -68,47 +59,18 @@ impl Wish {
         }
     }
 
-    /// Makes the port, and its bridge if `with_bridge`, unless somebody else was quicker.
-    pub fn creation(&self, with_bridge: bool, attachment: Datum, ipam: Option<String>) -> Creation {
-        let mut operations = self.guards(with_bridge, attachment);
-        let guards = operations.len();
-        if with_bridge {
-            operations.extend(new_bridge(self.bridge.as_str()));
+    /// The same in the words of the database at this socket.
+    pub fn wanted(&self, ovsdb: &Path, ipam: Option<String>) -> Wanted {
+        let qos = |limit: Limit| limit.qos().with("external_ids", ids::datum(&self.ids));
+        Wanted {
+            ovsdb: ovsdb.to_owned(),
+            name: self.name.clone(),
+            bridge: self.bridge.as_str().to_owned(),
+            create_bridge: self.create_bridge,
+            interface: self.interface(),
+            port: self.port(&ids::with_ipam(&self.ids, ipam)),
+            qos: self.to_guest.map(qos),
         }
-        operations.push(Operation::insert("Interface", "interface", self.interface()));
-        let mut port = self.port(&ids::with_ipam(&self.ids, ipam));
-        if let Some(limit) = self.to_guest {
-            operations.push(Operation::insert(
-                "QoS",
-                "qos",
-                limit.qos().with("external_ids", ids::datum(&self.ids)),
-            ));
-            port = port.with("qos", Named::row("qos"));
-        }
-        operations.push(Operation::insert("Port", "port", port));
-        let bridge = [Condition::is("name", self.bridge.as_str())];
-        operations.push(Operation::add("Bridge", &bridge, "ports", Named::row("port")));
-        operations.push(Operation::comment(&format!("vhostuser CNI: ADD {}", self.name)));
-        operations.extend(next_config());
-        Creation { operations, guards }
-    }
-
-    fn guards(&self, with_bridge: bool, attachment: Datum) -> Vec<Operation> {
-        let bridge = Condition::is("name", self.bridge.as_str());
-        let bridge = match with_bridge {
-            true => none("Bridge", bridge),
-            false => {
-                let conditions = [bridge, Condition::is("datapath_type", "netdev")];
-                let row = Row::default().with("name", self.bridge.as_str());
-                Operation::wait("Bridge", &conditions, "name", vec![row], Duration::ZERO)
-            }
-        };
-        vec![
-            bridge,
-            none("Interface", Condition::is("name", self.name.as_str())),
-            none("Port", Condition::is("name", self.name.as_str())),
-            none("Port", Condition::includes("external_ids", attachment)),
-        ]
     }
 
     fn interface(&self) -> Row {
@@ -124,10 +86,7 @@ impl Wish {
     }
 
     fn port(&self, marks: &ExternalIds) -> Row {
-        let row = Row::default()
-            .with("name", self.name.as_str())
-            .with("interfaces", Named::row("interface"))
-            .with("external_ids", ids::datum(marks));
+        let row = Row::default().with("name", self.name.as_str()).with("external_ids", ids::datum(marks));
         self.vlan.write(row)
     }
 
@@ -186,31 +145,6 @@ impl Wish {
 
 fn number(number: Option<i64>) -> String {
     number.map_or("none".to_owned(), |number| number.to_string())
-}
-
-/// Fails if there is such a row.
-fn none(table: &str, condition: Condition) -> Operation {
-    Operation::wait(table, &[condition], "name", Vec::new(), Duration::ZERO)
-}
-
-/// A bridge with the userspace datapath, and the port of its own that every bridge has.
-fn new_bridge(name: &str) -> [Operation; 4] {
-    let row = || Row::default().with("name", name);
-    let bridge = row()
-        .with("datapath_type", "netdev")
-        .with("ports", Named::row("local_port"))
-        .with("external_ids", ids::of_owner());
-    [
-        Operation::insert("Interface", "local_interface", row().with("type", "internal")),
-        Operation::insert("Port", "local_port", row().with("interfaces", Named::row("local_interface"))),
-        Operation::insert("Bridge", "bridge", bridge),
-        Operation::add("Open_vSwitch", &[], "bridges", Named::row("bridge")),
-    ]
-}
-
-/// Tells ovs-vswitchd that there is something to do, and reads the number of it.
-pub fn next_config() -> [Operation; 2] {
-    [Operation::increment("Open_vSwitch", "next_cfg"), select::<NextConfig>(&[])]
 }
 
 #[cfg(test)]

@@ -8,26 +8,16 @@ use std::{
 use super::{
     error::CniError,
     files::{self, APPLICATION_FILE},
-    found::Ours,
     ids::{ExternalIds, Holder},
-    port::next_config,
     switch::Ovs,
 };
 use node::socketdir::{DeviceLock, SocketDir, SocketDirError};
-use ovs::{
-    OvsdbError,
-    operation::{Condition, Operation},
-    rows::NextConfig,
-    value::Uuid,
-};
+use ovs::{ours::Ours, port::Wanted, value::Uuid};
 use vocabulary::{DeviceId, HostDir, SOCKET_FILE, SocketMode};
 
 /// The most that is waited for ovs-vswitchd to let go of the ports. They are gone from the database by then, which is
 /// what counts; but a port that comes back while the old one is still there would not get a socket of its own.
 const SETTLE: Duration = Duration::from_secs(3);
-
-/// OVSDB's word for a row that others refer to.
-const STILL_USED: &str = "referential integrity violation";
 
 /// The devices of ports and limits, in an order, so that no two calls wait for each other.
 pub(super) fn devices(ours: &Ours) -> BTreeSet<DeviceId> {
@@ -62,29 +52,29 @@ pub(super) fn device(ids: &ExternalIds) -> Option<DeviceId> {
     Holder::of(ids)?.device()?.parse().ok()
 }
 
+/// Forgets ports that are no longer wanted, so that nobody plugs them again. Comes before they are removed.
+pub(super) fn forget(held: &[DeviceLock], unwanted: impl Fn(&Holder<'_>) -> bool) -> Vec<String> {
+    let forget = |lock: &DeviceLock| {
+        // Of an ADD that was killed while it wrote one.
+        let Some(record) = lock.record()? else { return lock.remove_record() };
+        let marks = serde_json::from_slice(&record).map(|wanted: Wanted| wanted.marks()).unwrap_or_default();
+        if Holder::of(&marks).is_some_and(|holder| unwanted(&holder)) { lock.remove_record() } else { Ok(()) }
+    };
+    held.iter().filter_map(|lock| forget(lock).err()).map(|error| error.to_string()).collect()
+}
+
 /// Removes it all in one transaction; what else could not be tidied is reported.
 ///
-/// The devices must be held. Their directories come first: as long as the port is there, no other attachment can have
-/// its device.
+/// The devices must be held. Their directories come first: killed in between, the next DEL still finds them by the port.
 pub(super) fn remove(ovs: &mut Ovs, root: &HostDir, ours: &Ours) -> Result<Vec<String>, CniError> {
     if ours.is_empty() {
         return Ok(Vec::new());
     }
     let mut notes: Vec<_> = ours.ports.iter().flat_map(|port| tidy(root, &port.external_ids)).collect();
     notes.extend(foreign_limits(ours));
-    let answers = match ovs.ask(removal(ours, true)) {
-        // A limit that somebody has given to another port too is not ours alone any more.
-        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => {
-            let answers = ovs.ask(removal(ours, false));
-            ours.qos.iter().try_for_each(|qos| remove_unused(ovs, &qos.uuid))?;
-            answers
-        }
-        result => result,
-    };
-    if let Some(NextConfig(config)) = answers?.last().rows::<NextConfig>()?.pop() {
-        // A switch that does not run has let go of them.
-        let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
-    }
+    let config = ovs.unplug(ours)?;
+    // A switch that does not run has let go of them.
+    let _ = ovs.carried_out(config, "", SETTLE.min(ovs.left() / 3));
     Ok(notes)
 }
 
@@ -99,30 +89,6 @@ fn foreign_limits(ours: &Ours) -> impl Iterator<Item = String> {
             port.name
         ))
     })
-}
-
-/// Removes a limit unless a port still has it.
-fn remove_unused(ovs: &mut Ovs, qos: &Uuid) -> Result<(), OvsdbError> {
-    match ovs.ask(vec![Operation::delete("QoS", &[Condition::is("_uuid", qos)])]) {
-        Err(OvsdbError::Operation { error, .. }) if error == STILL_USED => Ok(()),
-        result => result.map(drop),
-    }
-}
-
-/// A port would go by itself with its bridge's reference, but only after OVSDB has refused to delete a limit that the
-/// port still refers to.
-fn removal(ours: &Ours, with_limits: bool) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    for port in &ours.ports {
-        let bridge = [Condition::includes("ports", &port.uuid)];
-        operations.push(Operation::take("Bridge", &bridge, "ports", &port.uuid));
-        operations.push(Operation::delete("Port", &[Condition::is("_uuid", &port.uuid)]));
-        operations.push(Operation::comment(&format!("vhostuser CNI: DEL {}", port.name)));
-    }
-    let limits = ours.qos.iter().filter(|_| with_limits);
-    operations.extend(limits.map(|qos| Operation::delete("QoS", &[Condition::is("_uuid", &qos.uuid)])));
-    operations.extend(next_config());
-    operations
 }
 
 /// Removes device-info, and what ADD, and the device plugin's daemon for it, have put into the device's directory. What

@@ -10,7 +10,10 @@ use super::{clock::Clock, config::Network, error::CniError};
 use ovs::{
     Answers, Client, DATABASE, Obstacle, OvsdbError, control, judge,
     operation::{Condition, Operation},
+    ours::{self, Ours},
+    port::{self, Wanted},
     rows::{Interface, select},
+    value::Datum,
 };
 use vocabulary::Quoted;
 
@@ -55,6 +58,24 @@ impl Ovs {
     pub fn ask(&mut self, operations: Vec<Operation>) -> Result<Answers, OvsdbError> {
         self.client.set_deadline(self.clock.answer());
         self.client.ask(DATABASE, operations)
+    }
+
+    /// Makes a port; see [`port::plug`].
+    pub fn plug(&mut self, wanted: &Wanted, with_bridge: bool) -> Result<Option<i64>, OvsdbError> {
+        self.client.set_deadline(self.clock.answer());
+        port::plug(&mut self.client, wanted, with_bridge)
+    }
+
+    /// What carries these marks.
+    pub fn ours(&mut self, marks: &Datum) -> Result<Ours, OvsdbError> {
+        self.client.set_deadline(self.clock.answer());
+        Ours::read(&mut self.client, marks)
+    }
+
+    /// Removes it; see [`ours::unplug`].
+    pub fn unplug(&mut self, ours: &Ours) -> Result<i64, OvsdbError> {
+        self.client.set_deadline(self.clock.answer());
+        ours::unplug(&mut self.client, ours)
     }
 
     /// Waits until ovs-vswitchd has come as far as `config`, and reads an interface then; `None` if it has not.

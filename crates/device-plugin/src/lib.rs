@@ -12,7 +12,7 @@
 //!                              ▼
 //!                         node::Node  ◄── tasks: switches (OVSDB), their sockets (placing), the kubelet's list
 //!                              ▲
-//!                     resource::Resource
+//!                     resource::Resource ──► life::Life (what is left on the switch, what it has lost)
 //!                              ▲
 //!                          kubelet/   Register, ListAndWatch, Allocate …
 //! ```
@@ -25,6 +25,7 @@ mod info_files;
 mod install_cni;
 mod inventory;
 mod kubelet;
+mod life;
 mod metrics;
 mod mounts;
 mod node;

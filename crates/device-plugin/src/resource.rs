@@ -1,5 +1,10 @@
 //! What a resource offers to the kubelet: the seam between the kubelet's API and what stands behind it.
 
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+};
+
 use tokio::sync::watch;
 
 /// One device as the kubelet is told of it.
@@ -44,6 +49,9 @@ pub(crate) enum AllocateError {
     Failed(String),
 }
 
+/// Waiting for devices to be free.
+pub(crate) type Freeing<'f> = Pin<Box<dyn Future<Output = Result<(), AllocateError>> + Send + 'f>>;
+
 /// A resource that is registered with the kubelet.
 pub(crate) trait Resource: Send + Sync + 'static {
     /// The whole name, `<domain>/<name>`.
@@ -51,6 +59,11 @@ pub(crate) trait Resource: Send + Sync + 'static {
 
     /// All its devices, and every change.
     fn offers(&self) -> watch::Receiver<Vec<Offer>>;
+
+    /// Waits until nothing of earlier pods is left of the devices outside the node's file system.
+    fn free<'f>(&'f self, _ids: &'f [String]) -> Freeing<'f> {
+        Box::pin(ready(Ok(())))
+    }
 
     /// Makes devices ready for one container.
     fn allocate(&self, ids: &[String]) -> Result<Grant, AllocateError>;

@@ -6,23 +6,25 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::{
+    life::Life,
     node::Node,
-    resource::{AllocateError, DirMount, Grant, Offer, Resource},
+    resource::{AllocateError, DirMount, Freeing, Grant, Offer, Resource},
 };
 use vocabulary::{DeviceId, Quoted, SocketMode};
 
 /// Ports: each device is a socket directory.
 pub(crate) struct PortsResource {
     node: Arc<Node>,
+    life: Arc<Life>,
     /// Its place in the configuration.
     index: usize,
     name: String,
 }
 
 impl PortsResource {
-    pub(crate) fn new(node: Arc<Node>, index: usize) -> Self {
+    pub(crate) fn new(node: Arc<Node>, life: Arc<Life>, index: usize) -> Self {
         let name = node.config.full_name(&node.config.resources[index].name);
-        Self { node, index, name }
+        Self { node, life, index, name }
     }
 
     fn check(&self, ids: &[String]) -> Result<Vec<DeviceId>, AllocateError> {
@@ -57,6 +59,17 @@ impl Resource for PortsResource {
 
     fn offers(&self) -> watch::Receiver<Vec<Offer>> {
         self.node.offers(self.index)
+    }
+
+    fn free<'f>(&'f self, ids: &'f [String]) -> Freeing<'f> {
+        let ports = &self.node.config.resources[self.index];
+        Box::pin(async move {
+            for id in self.check(ids)? {
+                let failed = |error| AllocateError::Failed(format!("device {id}: {error}"));
+                self.life.free(ports, &id).await.map_err(failed)?;
+            }
+            Ok(())
+        })
     }
 
     fn allocate(&self, ids: &[String]) -> Result<Grant, AllocateError> {

@@ -1,6 +1,7 @@
 use std::{
     path::{Path, PathBuf},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
     vec,
 };
 
@@ -16,6 +17,12 @@ use super::{
 
 /// Open vSwitch's database.
 pub const DATABASE: &str = "Open_vSwitch";
+
+/// How often a lock is asked for before it counts as held.
+const PROBES: usize = 4;
+
+/// Longer than anybody who only asks for a lock has it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection to ovsdb-server.
 #[derive(Debug)]
@@ -65,11 +72,21 @@ impl Client {
     }
 
     /// Whether some other client of the database holds this lock (RFC 7047, 4.1.8). It is asked for and, granted or not,
-    /// given up again.
+    /// given up again. Others who only ask have it for a moment, one after the other.
     ///
     /// # Errors
     /// There was no answer.
     pub fn is_held(&mut self, lock: &str) -> Result<bool, OvsdbError> {
+        for _ in 1..PROBES {
+            if !self.is_held_now(lock)? {
+                return Ok(false);
+            }
+            thread::sleep(PAUSE);
+        }
+        self.is_held_now(lock)
+    }
+
+    fn is_held_now(&mut self, lock: &str) -> Result<bool, OvsdbError> {
         let name = Value::Array(vec![lock.into()]);
         let granted = self.rpc.call("lock", &name)?["locked"].as_bool();
         self.rpc.call("unlock", &name)?;

@@ -14,6 +14,8 @@
 //! | [`places`] | on which bridge an interface is |
 //! | [`control`] | ovs-vswitchd's control socket |
 //! | [`judge`] | whether a switch can take a port, and why not |
+//! | [`port`] | a port of ours as it is wanted, and making it |
+//! | [`ours`] | what carries our marks, and taking it away |
 //! | [`bridge`] | what the device plugin asks |
 
 pub mod bridge;
@@ -23,7 +25,9 @@ mod error;
 mod frames;
 pub mod judge;
 pub mod operation;
+pub mod ours;
 pub mod places;
+pub mod port;
 pub mod rows;
 mod rpc;
 mod stream;

@@ -11,6 +11,12 @@ pub const OWNER_NAME: &str = "network-vhostuser-binding";
 /// The network, as its NAD's configuration names it.
 pub const NETWORK: &str = "vhostuser-network";
 
+/// The runtime's name for the container.
+pub const CONTAINER: &str = "vhostuser-container-id";
+
+/// The container's network namespace: whether the sandbox is gone.
+pub const NETNS: &str = "vhostuser-netns";
+
 /// The interface in the pod.
 pub const IFNAME: &str = "vhostuser-ifname";
 

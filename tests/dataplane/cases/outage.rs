@@ -66,6 +66,7 @@ pub(crate) fn without_a_switch_port_the_vm_waits(stage: &mut Stage<'_>) -> Resul
     let vm = Vm::new(vec![Nic::new("blue")]);
     let mut pod = stage.pod("a", &vm)?;
     let domain = vm.domain();
+    pod.devices[0].forget_port()?;
     pod.devices[0].port().delete()?;
     define(&pod, Redefine::Reduced)?;
     let mut start = pod.libvirt.spawn(&["start", &domain])?;

@@ -1,8 +1,10 @@
 //! One call of the plugin as a container runtime makes it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,20 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// Text that a pattern leaves open.
 const ANY: &str = "…";
+
+/// Where runtimes keep network namespaces.
+pub(crate) const SANDBOXES: &str = "/run/netns";
+
+/// The container has a sandbox: nothing more of it is looked at than whether it is there.
+fn begin_sandbox(container: &str) {
+    let made = fs::create_dir_all(SANDBOXES);
+    let _ = made.and_then(|()| fs::write(Path::new(SANDBOXES).join(container), ""));
+}
+
+/// It has ended, whoever called DEL.
+pub(crate) fn end_sandbox(container: &str) -> Result<()> {
+    fs::remove_file(Path::new(SANDBOXES).join(container)).context("the sandbox")
+}
 
 /// One attachment of one network.
 #[derive(Clone)]
@@ -42,6 +58,7 @@ impl Call {
             "deviceID": device, "pciBusID": device,
             "runtimeConfig": { "CNIDeviceInfoFile": format!("{INFO}/{container}.json") },
         });
+        begin_sandbox(container);
         let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Self { variables: variables.map(text).into(), config }
     }
@@ -129,6 +146,12 @@ impl Answer {
     /// Success, one line of JSON, and not a word beside it.
     pub(crate) fn result(&self) -> Result<Value> {
         ensure!(self.status.success() && self.stderr.is_empty(), "{}", self.shown());
+        self.line()
+    }
+
+    /// The same, with this on standard error.
+    pub(crate) fn result_with(&self, note: &str) -> Result<Value> {
+        ensure!(self.status.success() && self.stderr == format!("{note}\n"), "{}", self.shown());
         self.line()
     }
 

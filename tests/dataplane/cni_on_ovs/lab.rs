@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use vocabulary::DeviceId;
 
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, SANDBOXES};
 use super::neighbour::NEIGHBOUR;
 use dataplane::agent::DEVICE_INFO;
 use dataplane::multus::CNI_DEVICE_INFO;
@@ -86,6 +86,10 @@ impl Drop for Lab {
             }
         }
         let _ = vsctl(&["--all", "destroy", "QoS"]);
+        // Real namespaces are mounts, which stay.
+        for sandbox in fs::read_dir(SANDBOXES).into_iter().flatten().flatten() {
+            let _ = fs::remove_file(sandbox.path());
+        }
         for file in fs::read_dir(DEVICE_INFO).into_iter().flatten().flatten() {
             if file.file_name().to_string_lossy().starts_with("cni.test-") {
                 let _ = fs::remove_file(file.path());

@@ -16,6 +16,7 @@ mod client;
 mod crowd;
 mod ipam;
 mod lab;
+mod life;
 mod lost;
 mod measure;
 mod neighbour;
@@ -81,6 +82,9 @@ const CASES: &[Case] = &[
     ("cni_del_after_a_reboot", removal::cni_del_after_a_reboot),
     ("cni_del_with_everything_gone", removal::cni_del_with_everything_gone),
     ("cni_a_late_del_leaves_the_next_owner_alone", removal::cni_a_late_del_leaves_the_next_owner_alone),
+    ("cni_a_port_without_a_sandbox_is_taken_over", life::cni_a_port_without_a_sandbox_is_taken_over),
+    ("cni_a_lost_del_leaves_the_next_pod_nothing", life::cni_a_lost_del_leaves_the_next_pod_nothing),
+    ("cni_what_the_switch_has_lost_comes_back", life::cni_what_the_switch_has_lost_comes_back),
     ("cni_gc_removes_exactly_its_own", removal::cni_gc_removes_exactly_its_own),
     ("cni_an_add_whose_answer_is_lost_leaves_nothing", lost::cni_an_add_whose_answer_is_lost_leaves_nothing),
     ("cni_killed_at_any_step_where_the_guest_listens", steps::cni_killed_at_any_step_where_the_guest_listens),

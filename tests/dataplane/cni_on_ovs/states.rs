@@ -36,7 +36,7 @@ pub(crate) fn cni_commands_on_nothing(_: &mut Stage<'_>) -> Result<()> {
         column("Interface", &port, "options")? == format!("{{vhost-server-path=\"{}\"}}", socket(&device(0)))
     );
     let marks = "{pod-name=pod-c1, pod-namespace=ns, vhostuser-container-id=c1, vhostuser-device=lab-0, \
-                 vhostuser-device-info=\"/var/run/k8s.cni.cncf.io/devinfo/cni/c1.json\", vhostuser-ifname=net1, vhostuser-mode=server, vhostuser-network=blue, \
+                 vhostuser-device-info=\"/var/run/k8s.cni.cncf.io/devinfo/cni/c1.json\", vhostuser-ifname=net1, vhostuser-mode=server, vhostuser-netns=\"/var/run/netns/c1\", vhostuser-network=blue, \
                  vhostuser-owner=network-vhostuser-binding}";
     for table in ["Port", "Interface"] {
         let is = column(table, &port, "external_ids")?;

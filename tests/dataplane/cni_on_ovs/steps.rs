@@ -95,6 +95,8 @@ impl<'l> Target<'l> {
     fn is_gone(&self, after: &str) -> Result<()> {
         self.lab.untouched().with_context(|| after.to_owned())?;
         ensure!(self.pool.given()?.is_empty(), "{after}: addresses are left with {:?}", self.pool.given()?);
+        let own = self.dir.parent().map(names).unwrap_or_default();
+        ensure!(own == ["pod"], "{after}: {own:?} beside the pod's directory");
         // The daemon may be about to move a socket into it.
         let info = names(&Path::new(INFO).join("deep"));
         ensure!(info.is_empty(), "{after}: {info:?} is left of device-info");

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::logs::LOGS;
 use crate::process::Process;
 use crate::wait::{seconds, until};
-use kubelet_sim::{Allocation, Device, Kubelet};
+use kubelet_sim::{Allocation, Device, Kubelet, PLUGIN_POD};
 
 const KUBELET: &str = "/var/lib/kubelet";
 
@@ -75,7 +75,7 @@ impl Agent {
     pub fn start_plugin(&self) -> Result<()> {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "unchanged", "/opt/vhostuser-device-plugin"]);
-        command.args(["--listen", METRICS]);
+        command.args(["--listen", METRICS, "--pod-namespace=default", "--pod-name", PLUGIN_POD]);
         *self.plugin.borrow_mut() = Some(Process::daemon("the device plugin", &mut command, &log())?);
         let all = |(resource, ports): &(&str, usize)| self.kubelet.devices(resource).len() == *ports;
         let registered = || PORTS.iter().all(all) && self.kubelet.devices(DATAPLANE).len() == 1;

@@ -82,6 +82,11 @@ impl Device {
         Ok(())
     }
 
+    /// The device plugin does not plug the port again, whoever takes it away.
+    pub fn forget_port(&self) -> Result<()> {
+        fs::remove_file(self.dir.with_file_name("port.json")).context("ADD's record")
+    }
+
     pub fn port(&self) -> Port {
         Port::new(&self.id.port_name())
     }

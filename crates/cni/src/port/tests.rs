@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::found::FoundPort;
 use ovs::{
+    operation::Operation,
+    port::Creation,
     rows::{OpenVSwitch, Qos, Table},
     value::Uuid,
 };
@@ -65,7 +67,7 @@ pub(crate) fn made(wish: &Wish) -> Found {
         switch: Some(OpenVSwitch { next_cfg: 9, cur_cfg: 9, dpdk_initialized: true }),
         bridge: None,
         of_attachment: vec![port.clone()],
-        port: Some(FoundPort { port, qos, bridges: vec!["br1".to_owned()] }),
+        port: Some(FoundPort { port, qos, bridges: vec!["br1".to_owned()], is_abandoned: false }),
         interface: Some(Interface::read(&interface).unwrap()),
     }
 }
@@ -80,7 +82,7 @@ fn makes_everything_in_one_transaction() {
         SocketMode::Server,
         &json!({"vlan": 5, "mtu": 9000, "fromGuestKbit": 1000, "toGuestKbit": 2000}),
     );
-    let creation = wish.creation(false, Datum::map([("k", "v")]), Some("{}".to_owned()));
+    let creation = wish.wanted(Path::new("/db.sock"), Some("{}".to_owned())).creation(false);
     assert_eq!(creation.guards, 4);
     let ids = json!([
         "map",
@@ -106,6 +108,14 @@ fn makes_everything_in_one_transaction() {
             "timeout": 0})
     };
     let name = "vhud606cb2b495";
+    let attachment = json!([
+        "map",
+        [
+            ["vhostuser-owner", "network-vhostuser-binding"],
+            ["vhostuser-container-id", "c1"],
+            ["vhostuser-ifname", "net1"]
+        ]
+    ]);
     assert_eq!(
         operations(creation),
         [
@@ -116,7 +126,7 @@ fn makes_everything_in_one_transaction() {
             ),
             wait("Interface", json!([["name", "==", name]]), json!([])),
             wait("Port", json!([["name", "==", name]]), json!([])),
-            wait("Port", json!([["external_ids", "includes", ["map", [["k", "v"]]]]]), json!([])),
+            wait("Port", json!([["external_ids", "includes", attachment]]), json!([])),
             json!({"op": "insert", "table": "Interface", "uuid-name": "interface", "row": {
                 "name": name, "type": "dpdkvhostuserclient", "external_ids": ids, "mtu_request": 9000,
                 "options": ["map", [["vhost-server-path", "/var/run/vhostuser/ovs-0/pod/vhost.sock"]]],
@@ -129,7 +139,7 @@ fn makes_everything_in_one_transaction() {
                 "vlan_mode": "access", "tag": 5, "trunks": ["set", []], "qos": ["named-uuid", "qos"]}}),
             json!({"op": "mutate", "table": "Bridge", "where": [["name", "==", "br1"]],
                 "mutations": [["ports", "insert", ["named-uuid", "port"]]]}),
-            json!({"op": "comment", "comment": format!("vhostuser CNI: ADD {name}")}),
+            json!({"op": "comment", "comment": format!("vhostuser: plug {name}")}),
             json!({"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}),
             json!({"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]}),
         ]
@@ -139,7 +149,7 @@ fn makes_everything_in_one_transaction() {
 #[test]
 fn a_listening_port_has_no_path() {
     let operations =
-        operations(wish(SocketMode::Client, &json!({})).creation(false, Datum::map([("k", "v")]), None));
+        operations(wish(SocketMode::Client, &json!({})).wanted(Path::new("/db.sock"), None).creation(false));
     let row = &operations[4]["row"];
     assert_eq!((&row["type"], &row["options"]), (&json!("dpdkvhostuser"), &json!(["map", []])));
     assert_eq!(row.get("mtu_request"), None);
@@ -148,7 +158,7 @@ fn a_listening_port_has_no_path() {
 
 #[test]
 fn a_new_bridge_comes_with_its_own_port() {
-    let creation = wish(SocketMode::Server, &json!({})).creation(true, Datum::map([("k", "v")]), None);
+    let creation = wish(SocketMode::Server, &json!({})).wanted(Path::new("/db.sock"), None).creation(true);
     let guards = creation.guards;
     let operations = operations(creation);
     assert_eq!(

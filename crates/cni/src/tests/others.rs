@@ -114,7 +114,10 @@ fn gc_leaves_what_is_listed() {
 
 #[test]
 fn status_tells_whether_add_could_succeed() {
-    let lock = |granted: bool| [json!([switch(), bridge()]), json!({"locked": granted}), json!({})].to_vec();
+    let lock = |granted: bool| {
+        let probes = (0..4).flat_map(|_| [json!({"locked": granted}), json!({})]);
+        [vec![json!([switch(), bridge()])], probes.take(if granted { 2 } else { 8 }).collect()].concat()
+    };
     let node = Node::new("server", lock(false));
     assert!(node.run("STATUS", &json!({"deviceID": ""})).success);
     let outcome = Node::new("server", lock(true)).run("STATUS", &json!({}));
@@ -179,7 +182,7 @@ fn a_device_that_another_call_works_on_is_waited_for() {
         let outcome = node.run(command, &json!({"timeout": 1}));
         assert_eq!(outcome.answer["code"], 11);
         let device = root.as_ref().join("ovs-0").display().to_string();
-        let busy = "another call of the CNI plugin has attached or detached this device for ";
+        let busy = "another call of the CNI plugin, or the device plugin, has worked on this device for ";
         let msg = outcome.answer["msg"].as_str().unwrap();
         let waited =
             msg.strip_prefix(&format!("{device}: {busy}")).and_then(|msg| msg.strip_suffix("s: try again"));

@@ -21,7 +21,7 @@ mod streams;
 mod tests;
 mod wire;
 
-pub(crate) use podresources::{Listing, ask, in_use};
+pub(crate) use podresources::{Listing, PodResourcesError, ask, in_use};
 pub(crate) use serve::Plugin;
 pub(crate) use socket::socket_path;
 

@@ -73,7 +73,7 @@ impl DevicePlugin for PluginService {
     ) -> Result<Response<AllocateResponse>, Status> {
         let containers: Vec<_> =
             request.into_inner().container_requests.into_iter().map(|request| request.devices_ids).collect();
-        match self.allocate_all(&containers) {
+        match self.allocate_all(&containers).await {
             Ok(answer) => Ok(Response::new(answer)),
             Err(error) => {
                 self.metrics.allocation_failed(self.resource.name());
@@ -105,8 +105,11 @@ impl PluginService {
     }
 
     /// Nothing is made ready for any container if the kubelet names a device that does not exist.
-    fn allocate_all(&self, containers: &[Vec<String>]) -> Result<AllocateResponse, AllocateError> {
+    async fn allocate_all(&self, containers: &[Vec<String>]) -> Result<AllocateResponse, AllocateError> {
         self.all_known(containers)?;
+        for ids in containers {
+            self.resource.free(ids).await?;
+        }
         let mut answer = AllocateResponse::default();
         for ids in containers {
             let grant = self.resource.allocate(ids)?;

@@ -2,8 +2,10 @@
 //! may be offered. Every change of it is one function here, without a wait in it, so none can come between another's
 //! steps.
 
+mod ports;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -56,16 +58,24 @@ struct State {
     inventory: Inventory,
     /// Devices that could not be made ready, and are not offered.
     broken: BTreeSet<DeviceId>,
+    /// Devices that no pod may get now, and why.
+    kept_back: BTreeMap<DeviceId, String>,
     /// Directories of devices that are no more and that no pod has, as of the last whole list.
     orphans: BTreeSet<DeviceId>,
     /// By switch.
     switches: Vec<SwitchState>,
 }
 
+#[derive(Default)]
 struct SwitchState {
     health: Health,
     /// The NUMA node of all its bridge's uplinks, if they are on one.
     numa_node: Option<u32>,
+    /// At the last look, and how often it was not there at the look before.
+    is_there: bool,
+    returns: u64,
+    /// Devices that had a port when their ports were last read.
+    plugged: BTreeSet<DeviceId>,
 }
 
 impl Node {
@@ -83,12 +93,9 @@ impl Node {
         let state = State {
             inventory: Inventory::new(devices),
             broken: BTreeSet::new(),
+            kept_back: BTreeMap::new(),
             orphans: BTreeSet::new(),
-            switches: config
-                .switches
-                .iter()
-                .map(|_| SwitchState { health: Health::default(), numa_node: None })
-                .collect(),
+            switches: config.switches.iter().map(|_| SwitchState::default()).collect(),
         };
         let offers = config.resources.iter().map(|_| watch::Sender::new(Vec::new())).collect();
         let (state, started) = (Mutex::new(state), Instant::now());
@@ -136,7 +143,7 @@ impl Node {
         Ok(self.write_info(ports, id)? || directory)
     }
 
-    fn devices(&self) -> impl Iterator<Item = (&Ports, DeviceId)> {
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (&Ports, DeviceId)> {
         self.config.resources.iter().flat_map(|ports| ports.devices().map(move |id| (ports, id)))
     }
 
@@ -186,13 +193,10 @@ impl Node {
     /// The kubelet's list of what pods have. A list without any pod is that of a kubelet that has not heard of them yet.
     pub(crate) fn listed(&self, listing: &Listing, now: Instant) {
         let listed = listing.devices.iter().filter_map(|(_, id)| id.parse().ok()).collect();
-        let whole = match &self.own_pod {
-            Some(own) => listing.pods.contains(own),
-            None => !listing.pods.is_empty(),
-        };
+        let whole = self.is_whole(listing) || self.own_pod.is_none() && !listing.pods.is_empty();
         self.state().inventory.listed(&listed, whole, now);
-        // Without knowing our own pod nothing proves that the list is whole, and what is removed is gone.
-        if whole && self.own_pod.is_some() {
+        // What is removed is gone.
+        if self.is_whole(listing) {
             self.remove_orphans(&listed, now);
         }
         self.publish();
@@ -224,6 +228,8 @@ impl Node {
             let known = &mut state.switches[switch];
             let before = known.numa_node;
             known.numa_node = seen.map_or(before, only_node);
+            known.returns += u64::from(seen.is_ok() && !known.is_there);
+            known.is_there = seen.is_ok();
             (known.health.seen(seen.is_ok(), Instant::now()), known.numa_node != before)
         };
         self.metrics.switch_up(name, seen.is_ok());
@@ -259,7 +265,8 @@ impl Node {
             for id in ports.devices() {
                 in_use += usize::from(state.inventory.is_in_use(&id));
                 // An allocated device is never marked Unhealthy: it would not help the pod.
-                let fit = switch.health.is_healthy() && !state.broken.contains(&id);
+                let is_ready = !state.broken.contains(&id) && !state.kept_back.contains_key(&id);
+                let fit = switch.health.is_healthy() && is_ready;
                 let healthy = fit || state.inventory.must_stay_healthy(&id);
                 offers.push(Offer { id: id.to_string(), healthy, numa_node: switch.numa_node });
             }

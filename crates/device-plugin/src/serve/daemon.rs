@@ -15,6 +15,7 @@ use crate::{
     http::{self, Pages},
     info_files::InfoFiles,
     kubelet,
+    life::Life,
     metrics::{Metrics, ports::PortMetrics},
     node::Node,
     readiness::Readiness,
@@ -43,7 +44,8 @@ pub(super) async fn run(args: &Args, config: Config, root: SocketRoot) -> anyhow
     let files = InfoFiles::open(args.device_info_dir.clone(), config.domain.as_str(), container_root)?;
     let own_pod = args.pod_namespace.clone().zip(args.pod_name.clone());
     let node = Arc::new(Node::prepare(config, own_pod, root, files, metrics.clone(), &readiness)?);
-    let resources = resources(&node);
+    let life = Arc::new(Life::new(Arc::clone(&node), args.pod_resources.clone()));
+    let resources = resources(&node, &life);
     let plugin = kubelet::Plugin::new(&args.kubelet_dir, stopped, &metrics, &readiness);
     plugin.announce(&resources);
     tokio::pin!(ended);
@@ -55,6 +57,9 @@ pub(super) async fn run(args: &Args, config: Config, root: SocketRoot) -> anyhow
         }
     }
 
+    for switch in 0..node.config.switches.len() {
+        background.spawn(Arc::clone(&life).watch(switch));
+    }
     let kubelet = plugin.serve(resources);
     tokio::pin!(kubelet);
     tokio::select! {
@@ -100,8 +105,9 @@ async fn start_tasks(
     Ok(())
 }
 
-fn resources(node: &Arc<Node>) -> Vec<Arc<dyn Resource>> {
-    let ports = (0..node.config.resources.len()).map(|index| PortsResource::new(Arc::clone(node), index));
+fn resources(node: &Arc<Node>, life: &Arc<Life>) -> Vec<Arc<dyn Resource>> {
+    let ports = (0..node.config.resources.len())
+        .map(|index| PortsResource::new(Arc::clone(node), Arc::clone(life), index));
     let mut resources: Vec<Arc<dyn Resource>> = ports.map(|ports| Arc::new(ports) as _).collect();
     if let Some(name) = &node.config.dataplane {
         let root = node.config.sockets.host_root.to_string();

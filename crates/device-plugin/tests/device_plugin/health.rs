@@ -89,7 +89,7 @@ async fn a_switch_that_cannot_take_a_port_has_no_healthy_device() {
             [(false, true, "OVS runs without DPDK"), (true, false, "no ovs-vswitchd serves this database")]
         {
             node.ovsdb = None;
-            node.ovsdb = Some(Ovsdb::start_with(Path::new(OVSDB), &[1], dpdk, vswitchd));
+            node.ovsdb = Some(Ovsdb::start_with(Path::new(OVSDB), &[1], (dpdk, vswitchd), &node.database));
             let mut plugin = node.plugin();
             plugin.ready().await;
             until("the kubelet has the list", || node.kubelet.lists(SOCKETS) == 1).await;

@@ -9,6 +9,7 @@ mod allocating;
 mod crashing;
 mod ending;
 mod health;
+mod life;
 mod listening;
 mod node;
 mod ovsdb;

@@ -10,10 +10,13 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    ovsdb::Ovsdb,
+    ovsdb::{Database, Ovsdb},
     plugin::{Plugin, until},
 };
-use kubelet_sim::{Kubelet, PLUGIN_POD};
+use kubelet_sim::{
+    Device, Kubelet, PLUGIN_POD,
+    messages::{AllocateRequest, ContainerAllocateRequest},
+};
 
 /// Where the guest listens: three ports.
 pub const SOCKETS: &str = "vhostuser.network/sockets";
@@ -42,6 +45,7 @@ dataplane: {name: dataplane}
 pub struct Node {
     pub kubelet: Kubelet,
     pub ovsdb: Option<Ovsdb>,
+    pub database: Database,
     started: usize,
 }
 
@@ -50,13 +54,13 @@ impl Node {
     pub async fn new() -> Self {
         let kubelet = Kubelet::start(Path::new("/run/kubelet")).await;
         fs::write("/run/config.yaml", CONFIG).unwrap();
-        let mut node = Self { kubelet, ovsdb: None, started: 0 };
+        let mut node = Self { kubelet, ovsdb: None, database: Database::default(), started: 0 };
         node.start_switch();
         node
     }
 
     pub fn start_switch(&mut self) {
-        self.ovsdb = Some(Ovsdb::start(Path::new(OVSDB), &[1, 1]));
+        self.ovsdb = Some(Ovsdb::start(Path::new(OVSDB), &[1, 1], &self.database));
     }
 
     /// Starts a device plugin.
@@ -87,6 +91,27 @@ impl Node {
         plugin.ready().await;
         self.listened_to().await;
         plugin
+    }
+
+    /// The same where these devices are Unhealthy.
+    pub async fn ready_plugin_without(&mut self, unhealthy: &[&str]) -> Plugin {
+        let mut plugin = self.plugin();
+        plugin.ready().await;
+        until("the kubelet has the others", || {
+            let devices = self.kubelet.devices(SOCKETS);
+            let is_as_told = |one: &Device| one.healthy != unhealthy.contains(&one.id.as_str());
+            devices.len() == 3 && devices.iter().all(is_as_told)
+        })
+        .await;
+        plugin
+    }
+
+    /// Allocates this one device, as for a pod that the kubelet does not list yet.
+    pub async fn allocate_exactly(&self, id: &str) -> Result<(), String> {
+        let request = ContainerAllocateRequest { devices_ids: vec![id.to_owned()] };
+        let request = AllocateRequest { container_requests: vec![request] };
+        let answer = self.kubelet.client(SOCKETS).allocate(request).await;
+        answer.map(drop).map_err(|status| status.message().to_owned())
     }
 
     /// Waits until the kubelet has all devices, as they are while the switch is there.

@@ -21,7 +21,7 @@ pub enum SocketDirError {
     },
     /// Another process works on the device.
     #[error(
-        "{}: another call of the CNI plugin has attached or detached this device for {:.1}s: try again",
+        "{}: another call of the CNI plugin, or the device plugin, has worked on this device for {:.1}s: try again",
         path.display(), .waited.as_secs_f64()
     )]
     Busy {

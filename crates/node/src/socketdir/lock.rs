@@ -1,13 +1,14 @@
 //! One at a time for each device.
 
 use std::{
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::{
     fd::OwnedFd,
-    fs::{FlockOperation, flock},
+    fs::{AtFlags, FlockOperation, Mode, flock, unlinkat},
     io::Errno,
 };
 
@@ -15,7 +16,12 @@ use super::{
     error::{SocketDirError, failure},
     open::{open_mounted, open_trusted},
 };
+use crate::atomic_file;
+use host_io::source_file;
 use vocabulary::{DeviceId, HostDir};
+
+/// The record of the port that ADD has made, in the device's own directory. Frozen.
+const RECORD: &str = "port.json";
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -26,7 +32,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The lock is on the device's own directory, which no pod sees: it has only the one below.
 #[derive(Debug)]
 pub struct DeviceLock {
-    _fd: OwnedFd,
+    fd: OwnedFd,
+    path: PathBuf,
 }
 
 impl DeviceLock {
@@ -45,7 +52,7 @@ impl DeviceLock {
         };
         loop {
             match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Self { _fd: fd })),
+                Ok(()) => return Ok(Some(Self { fd, path })),
                 Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => thread::sleep(PAUSE),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {
                     return Err(SocketDirError::Busy { path, waited: started.elapsed() });
@@ -54,6 +61,35 @@ impl DeviceLock {
             }
         }
     }
+
+    /// Whether something is written down of a device's port, as seen without holding it.
+    pub fn has_record(root: &HostDir, id: &DeviceId) -> bool {
+        root.as_ref().join(id.as_str()).join(RECORD).exists()
+    }
+
+    /// What was written down of the device's port, if anything.
+    pub fn record(&self) -> Result<Option<Vec<u8>>, SocketDirError> {
+        let path = self.path.join(RECORD);
+        source_file::read(&path).map_err(|error| SocketDirError::Io { path, action: "cannot be read", error })
+    }
+
+    /// Writes it down, whole or not at all.
+    pub fn write_record(&self, bytes: &[u8]) -> Result<(), SocketDirError> {
+        let written = atomic_file::write(&self.fd, RECORD, bytes, Mode::from_raw_mode(0o600), None);
+        let path = || self.path.join(RECORD);
+        written.map_err(|error| SocketDirError::Io { path: path(), action: "cannot be written", error })
+    }
+
+    /// Forgets it, and what a killed process has left of it.
+    pub fn remove_record(&self) -> Result<(), SocketDirError> {
+        for name in [RECORD, &atomic_file::temporary(RECORD)] {
+            match unlinkat(&self.fd, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(failure(&self.path.join(name), "cannot be removed", error)),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +97,22 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn the_record_is_the_devices_and_not_the_pods() {
+        let dir = tempfile::tempdir().unwrap();
+        let root: HostDir = dir.path().to_str().unwrap().parse().unwrap();
+        fs::create_dir_all(dir.path().join("ovs-0/pod")).unwrap();
+        let lock = DeviceLock::take(&root, &"ovs-0".parse().unwrap(), Instant::now()).unwrap().unwrap();
+        assert_eq!(lock.record().unwrap(), None);
+        lock.write_record(b"{}").unwrap();
+        lock.write_record(b"[]").unwrap();
+        assert_eq!(lock.record().unwrap(), Some(b"[]".to_vec()));
+        assert_eq!(fs::read(dir.path().join("ovs-0/port.json")).unwrap(), b"[]");
+        lock.remove_record().unwrap();
+        lock.remove_record().unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("ovs-0")).unwrap().count(), 1);
+    }
 
     #[test]
     fn one_at_a_time_and_never_for_ever() {

@@ -263,3 +263,17 @@ fn a_deadline_that_is_over_asks_nobody() {
     let socket = serve(dir.path(), |_socket| {});
     assert!(matches!(ask(&socket, Instant::now()).unwrap_err(), OvsdbError::Deadline { .. }));
 }
+
+/// Two who ask at the same moment whether ovs-vswitchd lives must not take each other for it.
+#[test]
+fn who_only_asks_for_a_lock_does_not_hold_it() {
+    let is_held = |locked: &[bool]| {
+        let dir = tempfile::tempdir().unwrap();
+        let answers = locked.iter().flat_map(|locked| [json!({ "locked": locked }), json!({})]);
+        let socket = answer(dir.path(), answers.collect());
+        Client::connect(&socket, soon()).unwrap().is_held("ovs_vswitchd").unwrap()
+    };
+    assert!(!is_held(&[true]));
+    assert!(!is_held(&[false, false, true]));
+    assert!(is_held(&[false; 4]));
+}
