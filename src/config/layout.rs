@@ -82,14 +82,15 @@ pub struct PluginSocket {
 }
 
 impl PluginSocket {
-    /// An absolute path. Its directory leaves room for our links.
+    /// An absolute path that the kernel can bind.
     pub(crate) fn parse(text: &str) -> Result<Self, Expected> {
-        const WANTED: &str = "an absolute path without '..' in a directory of at most 72 bytes";
         let path = PathBuf::from(text);
         let dir = path.parent().and_then(Path::to_str).and_then(|dir| ComputePath::directory(dir).ok());
-        match dir.filter(|dir| fits(dir, LINK_BESIDE_PLUGIN)) {
-            Some(dir) if path.file_name().is_some() => Ok(Self { path, dir }),
-            _ => Err(Expected(WANTED)),
+        match dir {
+            Some(dir) if path.file_name().is_some() && text.len() <= SOCKET_PATH_MAX => {
+                Ok(Self { path, dir })
+            }
+            _ => Err(Expected("an absolute path without '..' of at most 107 bytes")),
         }
     }
 
@@ -104,19 +105,10 @@ impl PluginSocket {
     }
 }
 
-/// The longest usual path of a socket below the hook directory as compute sees it.
-const LINK_IN_HOOK_DIR: &str = "/hook-sidecar-9999/userdata/pod6c270ef2f25/vhost.sock";
-
-/// The same below a plugin's directory.
-const LINK_BESIDE_PLUGIN: &str = "/userdata/pod6c270ef2f25/vhost.sock";
-
 /// Whether below this root a socket with the usual file name still has a path of [`SOCKET_PATH_MAX`] bytes.
 pub(super) fn has_room_for_a_socket(compute_hook_dir: &ComputePath) -> bool {
-    fits(compute_hook_dir, LINK_IN_HOOK_DIR)
-}
-
-fn fits(root: &ComputePath, below: &str) -> bool {
-    root.as_str().len() + below.len() <= SOCKET_PATH_MAX
+    const BELOW: usize = "/hook-sidecar-9999/userdata/pod6c270ef2f25/vhost.sock".len();
+    compute_hook_dir.as_str().len() + BELOW <= SOCKET_PATH_MAX
 }
 
 #[cfg(test)]
@@ -155,14 +147,14 @@ mod tests {
         assert_eq!(layout.links.to_string(), "/var/run/kubevirt-plugin/x/userdata");
         assert_eq!(layout.compute.as_str(), "/var/run/kubevirt-plugin/x/userdata");
         assert!(!layout.numbered);
-        for bad in ["x/y.sock", "/a/../y.sock", "/", "", &format!("/{}/y.sock", "x".repeat(72))] {
+        for bad in ["x/y.sock", "/a/../y.sock", "/", "", &format!("/x/{}", "y".repeat(105))] {
             assert_eq!(
                 PluginSocket::parse(bad).unwrap_err().to_string(),
-                "expected an absolute path without '..' in a directory of at most 72 bytes",
+                "expected an absolute path without '..' of at most 107 bytes",
                 "{bad}"
             );
         }
-        assert!(PluginSocket::parse(&format!("/{}/y.sock", "x".repeat(71))).is_ok());
+        assert!(PluginSocket::parse(&format!("/x/{}", "y".repeat(104))).is_ok());
     }
 
     #[test]
