@@ -92,13 +92,16 @@ impl Ends<'_> {
 
     fn add_port(&self) -> String {
         let (port, bridge) = (&self.port, self.bridge);
+        format!("ovs-vsctl add-port {bridge} {port} -- set Interface {port} {}", self.settings())
+    }
+
+    fn settings(&self) -> String {
         let mode = self.device.scope.mode;
         let path = match mode {
             SocketMode::Server => format!(" options:vhost-server-path={}", self.socket),
             SocketMode::Client => String::new(),
         };
-        let kind = mode.port_type();
-        format!("ovs-vsctl add-port {bridge} {port} -- set Interface {port} type={kind}{path}")
+        format!("type={}{path}", mode.port_type())
     }
 
     /// A socket of a killed switch: DPDK does not bind over it.
@@ -161,7 +164,10 @@ impl Ends<'_> {
                 Id::PortMissing,
                 place,
                 problem,
-                format_args!("restart the VM; by hand: {}", self.add_port()),
+                format_args!(
+                    "wait a minute for the device plugin to plug it again, or restart the VM; by hand: {}",
+                    self.add_port()
+                ),
             )
         })
     }
@@ -177,7 +183,7 @@ impl Ends<'_> {
             Id::PortType,
             place,
             problem,
-            format_args!("ovs-vsctl del-port {}; {}", port.name, self.add_port()),
+            format_args!("ovs-vsctl set Interface {} {}", port.name, self.settings()),
         )
     }
 

@@ -149,9 +149,9 @@ fn a_port_of_the_other_type() {
     broken(
         |node| node.port("s-0").kind = "dpdkvhostuser",
         expect![[r#"
-        port-type: the port's type does not fit the resource's mode 'server' (guest listens, switch connects): both ends listen, or neither
-          where: Interface vhu74d7151be70, type = 'dpdkvhostuser'
-          fix:   ovs-vsctl del-port vhu74d7151be70; ovs-vsctl add-port br1 vhu74d7151be70 -- set Interface vhu74d7151be70 type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"#]],
+            port-type: the port's type does not fit the resource's mode 'server' (guest listens, switch connects): both ends listen, or neither
+              where: Interface vhu74d7151be70, type = 'dpdkvhostuser'
+              fix:   ovs-vsctl set Interface vhu74d7151be70 type=dpdkvhostuserclient options:vhost-server-path=T/root/s-0/pod/vhost.sock"#]],
     );
 }
 
@@ -177,8 +177,8 @@ fn where_the_switch_listens() {
     broken(
         |node| node.unplug("c-0"),
         expect![[r#"
-        port-missing: a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that connects is refused again and again
-          where: device c-0, T/root/c-0/pod/vhost.sock: no port vhub63888b6e03
-          fix:   restart the VM; by hand: ovs-vsctl add-port br1 vhub63888b6e03 -- set Interface vhub63888b6e03 type=dpdkvhostuser"#]],
+            port-missing: a socket of the switch is in the pod's directory, and OVS has no port for it: a guest that connects is refused again and again
+              where: device c-0, T/root/c-0/pod/vhost.sock: no port vhub63888b6e03
+              fix:   wait a minute for the device plugin to plug it again, or restart the VM; by hand: ovs-vsctl add-port br1 vhub63888b6e03 -- set Interface vhub63888b6e03 type=dpdkvhostuser"#]],
     );
 }
