@@ -145,7 +145,7 @@ impl Network {
     /// Every mistake in these fields.
     pub fn parse(config: &Value) -> Result<Self, CniError> {
         let mistakes = Mistakes::default();
-        let network = all_fields(config, &mistakes).and_then(|fields| Self::read(&fields));
+        let network = Fields::any(config, "", &mistakes).and_then(|fields| Self::read(&fields));
         mistakes.or(network).map_err(CniError::Config)
     }
 
@@ -162,7 +162,8 @@ impl Network {
 
 /// Reads everything that the administrator has written; [`finish`] reports what is wrong.
 pub fn read(config: &Value, mistakes: &Mistakes) -> Option<(Network, Nic)> {
-    let fields = all_fields(config, mistakes)?;
+    // Unknown fields are kept apart, because they have a code of their own.
+    let fields = Fields::any(config, "", mistakes)?;
     check_capabilities(&fields);
     let (network, nic) = (Network::read(&fields), Nic::read(&fields));
     Some((network?, nic?))
@@ -218,12 +219,6 @@ impl Nic {
             dns,
         })
     }
-}
-
-/// All fields of the configuration; unknown ones are kept apart, because they have a code of their own.
-fn all_fields<'a>(config: &'a Value, mistakes: &'a Mistakes) -> Option<Fields<'a>> {
-    let known: Vec<&str> = config.as_object()?.keys().map(String::as_str).collect();
-    Fields::of(config, "", &known, mistakes)
 }
 
 /// The fields that nobody knows, with their values as the specification asks.

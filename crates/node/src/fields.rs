@@ -54,16 +54,21 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of `value`, which must be an object with none but the `known` ones.
     pub fn of(value: &'a Value, place: &'a str, known: &[&str], mistakes: &'a Mistakes) -> Option<Self> {
-        let Value::Object(map) = value else {
-            mistakes.add(place, "must be an object");
-            return None;
-        };
-        let fields = Self { map, place, mistakes };
-        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+        let fields = Self::any(value, place, mistakes)?;
+        for key in fields.map.keys().filter(|key| !known.contains(&key.as_str())) {
             let problem = format!("field {} is not known, only {}", Quoted(key), known.join(", "));
             mistakes.add(place, problem);
         }
         Some(fields)
+    }
+
+    /// The fields of `value`, which must be an object, whatever they are called.
+    pub fn any(value: &'a Value, place: &'a str, mistakes: &'a Mistakes) -> Option<Self> {
+        let Value::Object(map) = value else {
+            mistakes.add(place, "must be an object");
+            return None;
+        };
+        Some(Self { map, place, mistakes })
     }
 
     /// The path of one of the fields, for messages.

@@ -13,12 +13,14 @@ use super::database::SwitchRow;
 /// Returns the NUMA nodes of the bridge's uplinks, or the first reason why the switch cannot take a port.
 pub(crate) fn look(socket: &Path, bridge: &str, deadline: Instant) -> Result<Vec<Option<u32>>, String> {
     let (state, vswitchd) = state(socket, deadline).map_err(|error| error.to_string())?;
+    // A hung switch has taken the whole time, and ovsdb-server must not be blamed for that.
+    vswitchd.map_err(|obstacle| obstacle.of_bridge(bridge))?;
     let bridge_state = match ovs::bridge_state(socket, bridge, deadline) {
         Err(OvsdbError::NoBridge { .. }) => None,
         found => Some(found.map_err(|error| error.to_string())?),
     };
     let datapath_type = bridge_state.as_ref().map(|bridge| bridge.datapath_type.as_str());
-    match judge(state.dpdk_initialized, datapath_type, vswitchd).first() {
+    match judge(state.dpdk_initialized, datapath_type, Ok(())).first() {
         Some(obstacle) => Err(obstacle.of_bridge(bridge)),
         None => Ok(bridge_state.map(|bridge| bridge.uplink_numa_nodes).unwrap_or_default()),
     }

@@ -1,6 +1,6 @@
 //! A switch that goes.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, os::unix::net::UnixListener, path::Path, time::Duration};
 
 use tokio::time::sleep;
 
@@ -85,9 +85,14 @@ async fn without_a_switch_no_device_is_ever_healthy() {
 async fn a_switch_that_cannot_take_a_port_has_no_healthy_device() {
     alone("health::a_switch_that_cannot_take_a_port_has_no_healthy_device", async {
         let mut node = Node::new().await;
-        for (dpdk, vswitchd, reason) in
-            [(false, true, "OVS runs without DPDK"), (true, false, "no ovs-vswitchd serves this database")]
-        {
+        let control = Path::new(OVSDB).with_file_name("ovs-vswitchd.ctl");
+        for (dpdk, vswitchd, hung, reason) in [
+            (false, true, false, "OVS runs without DPDK"),
+            (true, false, false, "no ovs-vswitchd serves this database"),
+            // Accepts and never answers, as after `kill -STOP`. The database is not to blame.
+            (true, true, true, "ovs-vswitchd does not answer: "),
+        ] {
+            let _hung = hung.then(|| UnixListener::bind(&control).unwrap());
             node.ovsdb = None;
             node.ovsdb = Some(Ovsdb::start_with(Path::new(OVSDB), &[1], (dpdk, vswitchd), &node.database));
             let mut plugin = node.plugin();
